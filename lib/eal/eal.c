@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <stdio.h>
+#include <string.h>
+
+#include <rte_eal.h>
+#include <rte_errno.h>
+#include <rte_lcore.h>
+
+#include <peerlane/pl_eal.h>
+
+#include "eal_args.h"
+#include "hugepages.h"
+#include "pl_inject.h"
+#include "pl_log.h"
+#include "poller.h"
+
+/* Below this, hugepages would run out while devices come up: 4 KiB pages are the better deal. */
+#define MIN_HUGEPAGE_BYTES (64ul << 20)
+/* librte_eal takes 64 MiB without hugepages and cannot grow; two of our default queues want more. */
+#define NO_HUGE_MIB "128"
+
+static struct eal_args args;
+static struct pl_subsystem *subsystems; /* ascending order */
+static bool running;
+
+void pl_subsystem_register(struct pl_subsystem *subsystem)
+{
+	struct pl_subsystem **at = &subsystems;
+
+	while (*at && (*at)->order <= subsystem->order)
+		at = &(*at)->next;
+	subsystem->next = *at;
+	*at = subsystem;
+}
+
+const struct pl_eal_conf *pl_eal_conf(void)
+{
+	return running ? &args.conf : NULL;
+}
+
+/* Stops the subsystems before @end in descending order. */
+static void fini_until(const struct pl_subsystem *end)
+{
+	while (subsystems != end) {
+		struct pl_subsystem *last = subsystems;
+
+		while (last->next != end)
+			last = last->next;
+		last->fini();
+		end = last;
+	}
+}
+
+static int init_all(void)
+{
+	for (struct pl_subsystem *s = subsystems; s; s = s->next) {
+		int rc = s->init(&args.conf);
+
+		if (rc) {
+			fini_until(s);
+			return rc;
+		}
+	}
+	return 0;
+}
+
+static int check_all(void)
+{
+	for (const struct pl_subsystem *s = subsystems; s; s = s->next) {
+		int rc = s->check ? s->check(&args.conf) : 0;
+
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+static void choose_pages(void)
+{
+	size_t want = args.mem_bytes ? args.mem_bytes : MIN_HUGEPAGE_BYTES;
+	size_t free_bytes;
+
+	if (args.conf.no_huge)
+		return;
+	free_bytes = pl_hugepages_free();
+	if (free_bytes >= want)
+		return;
+	args.conf.no_huge = true;
+	PL_LOG(WARNING, "%zu MiB of hugepages are free, %zu MiB are wanted: using 4 KiB pages; "
+	       "to have hugepages: %s", free_bytes >> 20, want >> 20,
+	       pl_hugepages_remedy(want - free_bytes));
+}
+
+static int start_rte(void)
+{
+	const struct {
+		bool when;
+		const char *text;
+	} implied[] = {
+		{ true, "--no-pci" }, /* controllers are ours to open, by vfio */
+		{ true, "--iova-mode=va" },
+		/* Nothing is left behind after SIGKILL; without hugepages librte_eal has no such mode,
+		 * but then its configuration is the only file. */
+		{ !args.legacy_mem && !args.conf.no_huge, "--in-memory" },
+		{ args.conf.no_huge, "--no-shconf" },
+		{ !args.telemetry, "--no-telemetry" },
+		{ !args.log_level, "--log-level=lib.eal:warning" },
+		{ args.conf.no_huge, "--no-huge" },
+		{ args.conf.no_huge && !args.mem_bytes, "-m" },
+		{ args.conf.no_huge && !args.mem_bytes, NO_HUGE_MIB },
+		/* What is freed goes back as it was allocated, so it is unmapped as it was mapped. */
+		{ !args.conf.no_huge && !args.legacy_mem, "--match-allocations" },
+	};
+
+	for (size_t i = 0; i < RTE_DIM(implied); i++) {
+		int rc = implied[i].when ? eal_args_add(&args, implied[i].text) : 0;
+
+		if (rc)
+			return rc;
+	}
+	if (pl_inject_hit())
+		return pl_fail(-ENOMEM, "librte_eal did not start: no memory");
+	if (rte_eal_init(args.rte_argc, args.rte_argv) < 0)
+		return pl_fail(rte_errno == ENOMEM ? -ENOMEM : -EINVAL,
+			       "librte_eal did not start: %s; its own message is above",
+			       rte_strerror(rte_errno));
+	return 0;
+}
+
+int pl_eal_init(int argc, char **argv)
+{
+	int rc;
+
+	if (running)
+		return pl_fail(-EEXIST, "pl_eal_init() was called twice");
+	rc = eal_args_parse(argc, argv, &args);
+	if (rc)
+		return rc;
+	rc = check_all();
+	if (rc)
+		goto free_args;
+	choose_pages();
+	rc = start_rte();
+	if (rc)
+		goto free_args;
+	running = true;
+	rc = init_all();
+	if (rc) {
+		running = false;
+		rte_eal_cleanup();
+		goto free_args;
+	}
+	rc = args.consumed;
+	if (argc > 0)
+		argv[rc] = argv[0];
+	return rc;
+free_args:
+	eal_args_free(&args);
+	return rc;
+}
+
+void pl_eal_cleanup(void)
+{
+	if (!running)
+		return;
+	pollers_stop_all();
+	fini_until(NULL);
+	running = false;
+	rte_eal_cleanup();
+	eal_args_free(&args);
+}
+
+const char *pl_eal_usage(void)
+{
+	return "EAL options (before '--'; DPDK's, with the same meaning, and):\n"
+	       "  -l CORES             CPUs to run on, such as 0,2-3\n"
+	       "  -m MIB               memory to reserve at start\n"
+	       "  --no-huge            use 4 KiB pages instead of hugepages\n"
+	       "  --in-memory          leave no files behind (the default)\n"
+	       "  -a BDF[,key=val]     use this PCI device, such as 0000:01:00.0\n"
+	       "  --vdev NAME[,key=val] create this emulated device, such as nvme_emu0,size=1G\n"
+	       "  --iommu=NAME         IO address space backend: auto, iommufd, type1, soft\n"
+	       "  --file-prefix NAME   as DPDK's\n"
+	       "  --log-level SPEC     as DPDK's, such as peerlane:debug\n";
+}

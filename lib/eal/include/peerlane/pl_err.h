@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/**
+ * @file
+ * The error contract of every Peerlane function.
+ *
+ * Control functions return 0 (or a count) on success and a negative errno on failure; data-path
+ * functions (`pl_nvme_submit`, `pl_nvme_poll`) return counts and put the result in each op. One
+ * value has one meaning, whichever function returns it:
+ *
+ * | value        | meaning                                                                        |
+ * |--------------|--------------------------------------------------------------------------------|
+ * | -EINVAL      | the caller's mistake: bad value, bad range, wrong state; retrying cannot help  |
+ * | -ENOMEM      | out of memory, of queue slots or of a pool; may succeed later                  |
+ * | -ENOENT      | nothing of that name, address or identifier exists                             |
+ * | -EEXIST      | the name, address or range is already taken                                    |
+ * | -EBUSY       | somebody still uses the object; release it first                               |
+ * | -ENOTSUP     | this device, backend or build cannot do it, and says so before traffic         |
+ * | -EACCES      | the operating system denies access; the message names the remedy               |
+ * | -EREMOTEIO   | no DMA path between device and memory, or data did not land: never retry       |
+ * | -EIO         | the device reported an error; its NVMe status is attached                      |
+ * | -EILSEQ      | the data compared unequal: what arrived is not what was sent                   |
+ * | -ENODEV      | the device is gone or failed; only a new probe brings it back                  |
+ * | -ETIMEDOUT   | the device did not answer in the time its specification allows                 |
+ * | -ECANCELED   | the caller asked to stop                                                       |
+ *
+ * Functions that destroy or free return void: destroying never fails.
+ */
+#ifndef PEERLANE_PL_ERR_H
+#define PEERLANE_PL_ERR_H
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** Marks the symbols that libpeerlane exports. */
+#define PL_API __attribute__((visibility("default")))
+
+/**
+ * The message of the calling thread's last failed call: one line without a newline that says what
+ * failed, on which device, why, and what the user can do. Never NULL; empty before any failure.
+ * The library owns the text; it is valid until the same thread's next failing call.
+ */
+PL_API const char *pl_errmsg(void);
+
+/** The symbolic name of an errno of the table above, of either sign ("EREMOTEIO"). Never NULL. */
+PL_API const char *pl_errname(int err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
