@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/**
+ * @file
+ * DMA-able memory: what is registered, what it is, and heaps over peer memory.
+ *
+ * Everything the EAL hands out (`rte_malloc`, `rte_mempool`, hugepages) is registered already, and
+ * stays so as its arenas grow. Other memory is registered with pl_mem_register(). A *p2p heap*
+ * hands out pages of one controller's CMB or PMR; such a page has the same address for the CPU,
+ * for peers (through the IOMMU) and for the owning controller (through CMBMSC.CBA or PMRMSC).
+ */
+#ifndef PEERLANE_PL_MEM_H
+#define PEERLANE_PL_MEM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <peerlane/pl_err.h>
+#include <peerlane/pl_iommu.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** What a registered region is. */
+struct pl_mem_info {
+	void *va;	      /**< its first byte; also its IOVA */
+	size_t len;	      /**< bytes */
+	enum pl_mem_kind kind;
+	int numa_node;	      /**< -1 if unknown */
+	bool cpu_cacheable;   /**< false: touch it only through pl_devmem.h */
+	bool longterm_pin;    /**< true: other subsystems may pin it for good */
+	bool external;	      /**< came from pl_mem_register() */
+	char owner[32];	      /**< the controller it belongs to, or "" for host memory */
+};
+
+/**
+ * Makes ordinary memory DMA-able until pl_mem_unregister(). Its pages are faulted in first, so a
+ * device never meets an absent page. The memory stays the caller's. Any thread; may block.
+ *
+ * @param va, len multiples of 4096 bytes.
+ * @return 0; -EINVAL if misaligned, empty, outside the IOMMU's aperture, or not writable;
+ *   -EEXIST if it overlaps registered memory; -ENOMEM.
+ */
+PL_API int pl_mem_register(void *va, size_t len);
+
+/**
+ * Ends a registration with exactly its address and length. When it returned 0, no device reaches
+ * the memory any more.
+ * @return 0; -ENOENT if no registration starts at @p va; -EINVAL if @p len is not its length.
+ */
+PL_API int pl_mem_unregister(void *va, size_t len);
+
+/**
+ * Describes the region that holds @p va. Any thread; not for the data path.
+ * @return 0; -ENOENT if @p va is not DMA-able.
+ */
+PL_API int pl_mem_lookup(const void *va, struct pl_mem_info *info);
+
+/** Calls @p fn for every region in ascending order of address until it returns non-zero, and
+ * returns that value. @p fn must not register or unregister. */
+PL_API int pl_mem_walk(int (*fn)(const struct pl_mem_info *info, void *arg), void *arg);
+
+/* ---- p2p heaps ---- */
+
+struct pl_p2p_heap;
+
+/** The unit and the alignment of p2p allocations, bytes: one NVMe memory page. */
+#define PL_P2P_PAGE 4096u
+
+struct pl_p2p_heap_stats {
+	enum pl_mem_kind kind;	/**< PL_MEM_CMB or PL_MEM_PMR */
+	size_t size;		/**< bytes the heap manages */
+	size_t free;		/**< bytes not handed out */
+	size_t largest_free;	/**< largest contiguous run of them */
+};
+
+/**
+ * Takes a contiguous run of @p len bytes, rounded up to pages, aligned to @p align bytes (0 or a
+ * power of two). It is zeroed through device-memory accesses. Any thread; takes a lock.
+ *
+ * The caller owns the memory until pl_p2p_free(), which it calls only after every command that may
+ * touch the memory has completed.
+ *
+ * @return 0 and the address in @p out; -EINVAL if @p len is 0 or @p align no power of two; -ENOMEM
+ *   if no run is long enough.
+ */
+PL_API int pl_p2p_alloc(struct pl_p2p_heap *heap, size_t len, size_t align, void **out);
+
+/** Returns memory by the address pl_p2p_alloc() gave. NULL is ignored; an address that is not the
+ * start of an allocation is logged as the caller's bug and ignored. */
+PL_API void pl_p2p_free(struct pl_p2p_heap *heap, void *va);
+
+/** Copies the heap's figures. Any thread. */
+PL_API void pl_p2p_heap_stats(struct pl_p2p_heap *heap, struct pl_p2p_heap_stats *stats);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

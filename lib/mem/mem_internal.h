@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What lib/mem offers the layers above it inside the library. */
+#ifndef PL_MEM_INTERNAL_H
+#define PL_MEM_INTERNAL_H
+
+#include <peerlane/pl_mem.h>
+
+/* The window: a range of virtual addresses inside the IOMMU's aperture, reserved at init, from
+ * which every mapping of device memory takes its one address. */
+int pl_window_reserve(size_t len, void **va); /* aligned to 2 MiB; -ENOMEM */
+void pl_window_release(void *va, size_t len); /* puts the inaccessible reservation back */
+
+/* Enters (removes) a region in the table that pl_mem_lookup() reads, without mapping anything. */
+int pl_region_add(const struct pl_mem_info *info); /* -EEXIST, -ENOMEM */
+void pl_region_remove(const void *va);
+
+/* A heap over [va, va + len), page multiples, already mapped for CPU and devices. */
+int pl_p2p_heap_create(const char *owner, enum pl_mem_kind kind, void *va, size_t len,
+		       struct pl_p2p_heap **heap);
+void pl_p2p_heap_destroy(struct pl_p2p_heap *heap); /* logs what was still handed out */
+
+#endif
