@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The admin queue: one synchronous command at a time, and asynchronous events (5.2). */
+#include <sched.h>
+#include <string.h>
+#include <time.h>
+
+#include <rte_pause.h>
+
+#include "nvme_internal.h"
+#include "pl_log.h"
+
+/* The specification sets no limit for admin commands; the field's drivers wait this long. */
+#define ADMIN_TIMEOUT_MS 10000u
+
+uint64_t nvme_now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000u + (uint64_t)ts.tv_nsec / 1000000u;
+}
+
+void nvme_relax(void)
+{
+	for (int i = 0; i < 64; i++)
+		rte_pause();
+	sched_yield(); /* the device may be a thread of this very CPU */
+}
+
+int nvme_admin_init(struct pl_nvme_ctrlr *ctrlr)
+{
+	const struct pl_nvme_qpair_opts opts = { .opts_size = sizeof(opts) };
+
+	return nvme_rings_alloc(ctrlr, 0, NVME_ADMIN_ENTRIES, NVME_PAGE_SIZE, &opts,
+				&ctrlr->adminq);
+}
+
+static bool is_aer(const struct pl_nvme_ctrlr *ctrlr, const struct pl_nvme_op *op)
+{
+	return op >= ctrlr->aer_ops && op < ctrlr->aer_ops + NVME_MAX_AERS;
+}
+
+static void send_aer(struct pl_nvme_ctrlr *ctrlr, struct pl_nvme_op *op)
+{
+	const struct pl_nvme_sqe sqe = { .opc = NVME_ADM_AER };
+
+	nvme_submit_sqe(ctrlr->adminq, op, &sqe, 0, 0);
+	nvme_ring_sq(ctrlr->adminq);
+}
+
+void nvme_admin_start_aers(struct pl_nvme_ctrlr *ctrlr)
+{
+	for (uint32_t i = 0; i < ctrlr->nb_aers; i++)
+		send_aer(ctrlr, &ctrlr->aer_ops[i]);
+}
+
+/* An event arrived, or the request for one was refused (then it is not sent again). */
+static void aer_done(struct pl_nvme_ctrlr *ctrlr, struct pl_nvme_op *op)
+{
+	if (op->status) {
+		PL_LOG(NOTICE, "%s: asynchronous event request: %s", ctrlr->info.name,
+		       pl_nvme_status_str(op->status));
+		return;
+	}
+	PL_LOG(NOTICE, "%s: asynchronous event: type %u info %02xh log page %02xh",
+	       ctrlr->info.name, op->result & 7, (op->result >> 8) & 0xff,
+	       (op->result >> 16) & 0xff);
+	ctrlr->nb_events++;
+	if (ctrlr->event_fn)
+		ctrlr->event_fn(ctrlr, op->result, ctrlr->event_arg);
+	send_aer(ctrlr, op);
+}
+
+/* Reaps the admin CQ. Returns true if the synchronous command is done. */
+static bool admin_reap(struct pl_nvme_ctrlr *ctrlr)
+{
+	struct pl_nvme_op *op;
+	bool done = false;
+
+	while (pl_nvme_poll(ctrlr->adminq, &op, 1)) {
+		if (is_aer(ctrlr, op))
+			aer_done(ctrlr, op);
+		else
+			done = true;
+	}
+	return done;
+}
+
+static bool gone(struct pl_nvme_ctrlr *ctrlr)
+{
+	uint32_t csts = ctrlr->t->ops->read32(ctrlr->t, NVME_REG_CSTS);
+
+	return csts == UINT32_MAX || (csts & NVME_CSTS_CFS) || ctrlr->adminq->error == -EIO;
+}
+
+static int admin_wait(struct pl_nvme_ctrlr *ctrlr, uint8_t opc)
+{
+	uint64_t deadline = nvme_now_ms() + ADMIN_TIMEOUT_MS;
+
+	while (!admin_reap(ctrlr)) {
+		if (gone(ctrlr)) {
+			ctrlr->failed = true;
+			return pl_fail(-ENODEV, "%s: the controller failed or is gone during admin "
+				       "command %02xh", ctrlr->info.name, opc);
+		}
+		if (nvme_now_ms() > deadline) {
+			/* Its late completion would name an op that is no longer its own. */
+			ctrlr->failed = true;
+			return pl_fail(-ETIMEDOUT, "%s: no answer to admin command %02xh in %u s",
+				       ctrlr->info.name, opc, ADMIN_TIMEOUT_MS / 1000);
+		}
+		nvme_relax();
+	}
+	return 0;
+}
+
+int nvme_admin_locked(struct pl_nvme_ctrlr *ctrlr, struct pl_nvme_sqe *sqe, void *buf, size_t len,
+		      uint32_t *dw0, uint16_t *status)
+{
+	struct pl_nvme_op *op = &ctrlr->admin_op;
+	int rc;
+
+	if (ctrlr->failed)
+		return pl_fail(-ENODEV, "%s: the controller failed before", ctrlr->info.name);
+	if (len > ctrlr->adminq->max_xfer)
+		return pl_fail(-EINVAL, "%s: an admin command moves at most %u bytes, not %zu",
+			       ctrlr->info.name, (uint32_t)ctrlr->adminq->max_xfer, len);
+	nvme_submit_sqe(ctrlr->adminq, op, sqe, (uintptr_t)buf, len);
+	nvme_ring_sq(ctrlr->adminq);
+	rc = admin_wait(ctrlr, sqe->opc);
+	if (rc)
+		return rc;
+	if (dw0)
+		*dw0 = op->result;
+	if (status)
+		*status = op->status;
+	if (op->status)
+		return pl_fail(-EIO, "%s: admin command %02xh: %s", ctrlr->info.name, sqe->opc,
+			       pl_nvme_status_str(op->status));
+	return 0;
+}
+
+int pl_nvme_admin(struct pl_nvme_ctrlr *ctrlr, struct pl_nvme_sqe *sqe, void *buf, size_t len,
+		  uint32_t *dw0, uint16_t *status)
+{
+	int rc;
+
+	/* These change what the library keeps track of, or complete only with an event. */
+	if (sqe->opc == NVME_ADM_AER || sqe->opc == NVME_ADM_CREATE_SQ ||
+	    sqe->opc == NVME_ADM_CREATE_CQ || sqe->opc == NVME_ADM_DELETE_SQ ||
+	    sqe->opc == NVME_ADM_DELETE_CQ)
+		return pl_fail(-EINVAL, "%s: admin command %02xh is the library's to send",
+			       ctrlr->info.name, sqe->opc);
+	pthread_mutex_lock(&ctrlr->admin_lock);
+	rc = nvme_admin_locked(ctrlr, sqe, buf, len, dw0, status);
+	pthread_mutex_unlock(&ctrlr->admin_lock);
+	return rc;
+}
+
+int nvme_identify(struct pl_nvme_ctrlr *ctrlr, uint32_t cns, uint32_t nsid, void *buf)
+{
+	struct pl_nvme_sqe sqe = { .opc = NVME_ADM_IDENTIFY, .nsid = nsid, .cdw10 = cns };
+
+	return nvme_admin_locked(ctrlr, &sqe, buf, 4096, NULL, NULL);
+}
+
+void pl_nvme_ctrlr_set_event_fn(struct pl_nvme_ctrlr *ctrlr, pl_nvme_event_fn fn, void *arg)
+{
+	pthread_mutex_lock(&ctrlr->admin_lock);
+	ctrlr->event_fn = fn;
+	ctrlr->event_arg = arg;
+	pthread_mutex_unlock(&ctrlr->admin_lock);
+}
+
+int pl_nvme_ctrlr_poll_events(struct pl_nvme_ctrlr *ctrlr)
+{
+	int rc = 0;
+
+	pthread_mutex_lock(&ctrlr->admin_lock);
+	if (!ctrlr->failed && gone(ctrlr))
+		ctrlr->failed = true;
+	if (ctrlr->failed) {
+		rc = pl_fail(-ENODEV, "%s: the controller failed or is gone", ctrlr->info.name);
+	} else {
+		admin_reap(ctrlr);
+		rc = (int)ctrlr->nb_events;
+		ctrlr->nb_events = 0;
+	}
+	pthread_mutex_unlock(&ctrlr->admin_lock);
+	return rc;
+}

@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Bring-up and shutdown of a controller (7.6), as a table of steps: each runs until it returns
+ * something other than -EAGAIN, under the deadline that CAP.TO sets for the waiting ones.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include <rte_malloc.h>
+
+#include "nvme_internal.h"
+#include "pl_inject.h"
+#include "pl_log.h"
+
+static uint32_t read32(struct pl_nvme_ctrlr *c, uint32_t off)
+{
+	return c->t->ops->read32(c->t, off);
+}
+
+static void write32(struct pl_nvme_ctrlr *c, uint32_t off, uint32_t val)
+{
+	c->t->ops->write32(c->t, off, val);
+}
+
+static int check_csts(const struct pl_nvme_ctrlr *c, uint32_t csts)
+{
+	if (csts == UINT32_MAX)
+		return pl_fail(-ENODEV, "%s: the controller is gone: its registers read all ones",
+			       c->info.name);
+	return 0;
+}
+
+static int step_read_cap(struct pl_nvme_ctrlr *c)
+{
+	uint64_t cap = c->t->ops->read64(c->t, NVME_REG_CAP);
+	int rc = check_csts(c, (uint32_t)cap & (uint32_t)(cap >> 32));
+
+	if (rc)
+		return rc;
+	c->info.cap = cap;
+	c->info.version = read32(c, NVME_REG_VS);
+	c->info.max_entries = NVME_CAP_MQES(cap) + 1;
+	c->db_stride = 1u << NVME_CAP_DSTRD(cap);
+	c->ready_timeout_ms = 500u * RTE_MAX(NVME_CAP_TO(cap), 1u);
+	if (NVME_CAP_MPSMIN(cap) != 0)
+		return pl_fail(-ENOTSUP, "%s: the controller's smallest memory page is %u bytes; "
+			       "Peerlane uses 4096", c->info.name, 4096u << NVME_CAP_MPSMIN(cap));
+	if (!(NVME_CAP_CSS(cap) & 1))
+		return pl_fail(-ENOTSUP, "%s: the controller has no NVM command set", c->info.name);
+	return 0;
+}
+
+/* CC.EN may be cleared only once RDY followed the last change of EN (7.6.2). */
+static int step_disable(struct pl_nvme_ctrlr *c)
+{
+	uint32_t cc = read32(c, NVME_REG_CC), csts = read32(c, NVME_REG_CSTS);
+	int rc = check_csts(c, csts);
+
+	if (rc)
+		return rc;
+	if (!(cc & NVME_CC_EN))
+		return 0;
+	if (!(csts & (NVME_CSTS_RDY | NVME_CSTS_CFS)))
+		return -EAGAIN;
+	write32(c, NVME_REG_CC, cc & ~(NVME_CC_EN | NVME_CC_SHN_MASK));
+	return 0;
+}
+
+static int step_wait_disabled(struct pl_nvme_ctrlr *c)
+{
+	uint32_t csts = read32(c, NVME_REG_CSTS);
+	int rc = check_csts(c, csts);
+
+	if (rc)
+		return rc;
+	return csts & NVME_CSTS_RDY ? -EAGAIN : 0;
+}
+
+static int step_enable(struct pl_nvme_ctrlr *c)
+{
+	nvme_rings_reset(c->adminq);
+	c->adminq->sq_tdbl = c->t->doorbells;
+	c->adminq->cq_hdbl = c->t->doorbells + c->db_stride;
+	write32(c, NVME_REG_AQA, (c->adminq->entries - 1) << 16 | (c->adminq->entries - 1));
+	c->t->ops->write64(c->t, NVME_REG_ASQ, (uintptr_t)c->adminq->sq);
+	c->t->ops->write64(c->t, NVME_REG_ACQ, (uintptr_t)c->adminq->cq);
+	write32(c, NVME_REG_CC, NVME_CC_EN | NVME_CC_IOSQES(6) | NVME_CC_IOCQES(4));
+	c->enabled = true;
+	return 0;
+}
+
+static int step_wait_ready(struct pl_nvme_ctrlr *c)
+{
+	uint32_t csts = read32(c, NVME_REG_CSTS);
+	int rc = check_csts(c, csts);
+
+	if (rc)
+		return rc;
+	if (csts & NVME_CSTS_CFS)
+		return pl_fail(-ENODEV, "%s: the controller reports a fatal status (CSTS.CFS) on enable",
+			       c->info.name);
+	return csts & NVME_CSTS_RDY ? 0 : -EAGAIN;
+}
+
+/* Identify strings are padded with spaces, not terminated. */
+static void copy_string(char *to, const char *from, size_t len)
+{
+	memcpy(to, from, len);
+	to[len] = '\0';
+	while (len && (to[len - 1] == ' ' || to[len - 1] == '\0'))
+		to[--len] = '\0';
+}
+
+static void learn(struct pl_nvme_ctrlr *c, const struct pl_nvme_id_ctrl *id)
+{
+	uint64_t mdts = id->mdts && id->mdts < 20 ? (uint64_t)NVME_PAGE_SIZE << id->mdts :
+						     NVME_MAX_XFER;
+
+	copy_string(c->info.serial, id->sn, sizeof(id->sn));
+	copy_string(c->info.model, id->mn, sizeof(id->mn));
+	copy_string(c->info.firmware, id->fr, sizeof(id->fr));
+	c->info.max_xfer = (uint32_t)RTE_MIN(mdts, NVME_MAX_XFER);
+	c->info.oncs = id->oncs;
+	c->info.nn = id->nn;
+	c->nb_aers = RTE_MIN((uint32_t)id->aerl + 1, NVME_MAX_AERS);
+	c->shutdown_timeout_ms = RTE_MAX(id->rtd3e / 1000, 5000u);
+}
+
+static int step_identify(struct pl_nvme_ctrlr *c)
+{
+	struct pl_nvme_id_ctrl *id = NULL;
+	int rc;
+
+	if (!pl_inject_hit())
+		id = rte_zmalloc("nvme_identify", sizeof(*id), NVME_PAGE_SIZE);
+	if (!id)
+		return pl_fail(-ENOMEM, "%s: no memory to identify it", c->info.name);
+	rc = nvme_identify(c, 0x01, 0, id);
+	if (rc == 0)
+		learn(c, id);
+	rte_free(id);
+	return rc;
+}
+
+static int step_queues(struct pl_nvme_ctrlr *c)
+{
+	uint32_t ask = NVME_MAX_QUEUES - 1, granted;
+	struct pl_nvme_sqe sqe = {
+		.opc = NVME_ADM_SET_FEATURES,
+		.cdw10 = NVME_FEAT_NUM_QUEUES,
+		.cdw11 = ask << 16 | ask,
+	};
+	uint32_t fit;
+	int rc = nvme_admin_locked(c, &sqe, NULL, 0, &granted, NULL);
+
+	if (rc)
+		return rc;
+	/* A doorbell beyond the mapped ones could not be rung. */
+	fit = (uint32_t)(c->t->doorbells_len / (2u * 4u * c->db_stride));
+	granted = RTE_MIN(granted & 0xffff, granted >> 16) + 1;
+	granted = RTE_MIN(granted, fit ? fit - 1 : 0);
+	c->info.io_queues = (uint16_t)RTE_MIN(granted, NVME_MAX_QUEUES);
+	return 0;
+}
+
+static int step_aers(struct pl_nvme_ctrlr *c)
+{
+	nvme_admin_start_aers(c);
+	return 0;
+}
+
+static const struct {
+	const char *name;
+	int (*run)(struct pl_nvme_ctrlr *c);
+} bring_up[] = {
+	{ "read its capabilities", step_read_cap },
+	{ "be disabled", step_disable },
+	{ "become not ready", step_wait_disabled },
+	{ "be enabled", step_enable },
+	{ "become ready", step_wait_ready },
+	{ "identify itself", step_identify },
+	{ "grant queues", step_queues },
+	{ "identify its namespaces", nvme_ns_identify_all },
+	{ "accept event requests", step_aers },
+};
+
+static int bring_up_run(struct pl_nvme_ctrlr *c)
+{
+	for (size_t i = 0; i < RTE_DIM(bring_up); i++) {
+		uint64_t start = nvme_now_ms();
+		int rc;
+
+		while ((rc = bring_up[i].run(c)) == -EAGAIN) {
+			if (nvme_now_ms() - start > c->ready_timeout_ms)
+				return pl_fail(-ETIMEDOUT, "%s: the controller did not %s in %llu ms "
+					       "(CAP.TO)", c->info.name, bring_up[i].name,
+					       (unsigned long long)c->ready_timeout_ms);
+			nvme_relax();
+		}
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+/* Waits for (CSTS & mask) == want; false if it did not come or the device is gone. */
+static bool wait_csts(struct pl_nvme_ctrlr *c, uint32_t mask, uint32_t want, uint64_t ms)
+{
+	uint64_t deadline = nvme_now_ms() + ms;
+
+	for (;;) {
+		uint32_t csts = read32(c, NVME_REG_CSTS);
+
+		if (csts == UINT32_MAX)
+			return false;
+		if ((csts & mask) == want)
+			return true;
+		if (nvme_now_ms() > deadline)
+			return false;
+		nvme_relax();
+	}
+}
+
+/* Normal shutdown (7.6.2), then disable, so that the device forgets the queues' addresses. */
+static void shut_down(struct pl_nvme_ctrlr *c)
+{
+	uint32_t cc;
+
+	if (!c->enabled)
+		return;
+	cc = read32(c, NVME_REG_CC);
+	if (cc == UINT32_MAX)
+		return;
+	write32(c, NVME_REG_CC, (cc & ~NVME_CC_SHN_MASK) | NVME_CC_SHN_NORMAL);
+	if (!wait_csts(c, NVME_CSTS_SHST_MASK, NVME_CSTS_SHST_COMPLETE, c->shutdown_timeout_ms))
+		PL_LOG(WARNING, "%s: the controller did not report that its shutdown completed",
+		       c->info.name);
+	write32(c, NVME_REG_CC, read32(c, NVME_REG_CC) & ~(NVME_CC_EN | NVME_CC_SHN_MASK));
+	if (!wait_csts(c, NVME_CSTS_RDY, 0, c->ready_timeout_ms))
+		PL_LOG(WARNING, "%s: the controller did not become not ready", c->info.name);
+	c->enabled = false;
+}
+
+int nvme_ctrlr_start(struct pl_nvme_transport *t, struct pl_nvme_ctrlr **out)
+{
+	struct pl_nvme_ctrlr *c = pl_inject_hit() ? NULL : aligned_alloc(64, RTE_ALIGN(sizeof(*c), 64));
+	int rc;
+
+	if (!c) {
+		rc = pl_fail(-ENOMEM, "%s: no memory for the controller", t->name);
+		t->ops->remove(t);
+		return rc;
+	}
+	memset(c, 0, sizeof(*c));
+	c->t = t;
+	c->info.name = t->name;
+	c->info.transport = t->ops->name;
+	c->info.numa_node = t->numa_node;
+	c->shutdown_timeout_ms = 5000;
+	pthread_mutex_init(&c->admin_lock, NULL);
+	LIST_INIT(&c->qpairs);
+	LIST_INIT(&c->zombies);
+	pthread_mutex_lock(&c->admin_lock);
+	rc = nvme_admin_init(c);
+	if (rc == 0)
+		rc = bring_up_run(c);
+	if (rc == 0)
+		rc = nvme_devmem_attach(c);
+	pthread_mutex_unlock(&c->admin_lock);
+	if (rc) {
+		nvme_ctrlr_stop(c);
+		return rc;
+	}
+	*out = c;
+	return 0;
+}
+
+void nvme_ctrlr_stop(struct pl_nvme_ctrlr *c)
+{
+	while (!LIST_EMPTY(&c->qpairs) && !c->failed)
+		pl_nvme_qpair_destroy(LIST_FIRST(&c->qpairs));
+	shut_down(c);
+	/* SQs and PRP lists in the CMB go before its heap does; what lies in host memory goes when a
+	 * device that ignored its shutdown can no longer touch it. */
+	nvme_qpairs_leave_cmb(c);
+	nvme_devmem_detach(c);
+	c->t->ops->remove(c->t);
+	nvme_qpairs_free_all(c);
+	nvme_rings_free(c->adminq);
+	free(c->ns);
+	pthread_mutex_destroy(&c->admin_lock);
+	free(c);
+}
+
+int pl_nvme_ctrlr_reset(struct pl_nvme_ctrlr *c)
+{
+	int rc;
+
+	pthread_mutex_lock(&c->admin_lock);
+	if (!LIST_EMPTY(&c->qpairs)) {
+		rc = pl_fail(-EBUSY, "%s: destroy its queue pairs before resetting it",
+			     c->info.name);
+		goto unlock;
+	}
+	c->failed = false;
+	rc = bring_up_run(c);
+	if (rc == 0) {
+		/* The reset took every queue with it: what could not be deleted is free now. */
+		nvme_qpairs_free_all(c);
+		rc = nvme_devmem_reattach(c);
+	}
+	c->failed = rc != 0;
+unlock:
+	pthread_mutex_unlock(&c->admin_lock);
+	return rc;
+}
+
+void pl_nvme_ctrlr_info(const struct pl_nvme_ctrlr *ctrlr, struct pl_nvme_ctrlr_info *info)
+{
+	*info = ctrlr->info;
+}
+
+int pl_nvme_ctrlr_traffic(struct pl_nvme_ctrlr *ctrlr, struct pl_nvme_traffic *traffic)
+{
+	if (!ctrlr->t->ops->traffic)
+		return pl_fail(-ENOTSUP, "%s does not count the bytes it moves", ctrlr->info.name);
+	ctrlr->t->ops->traffic(ctrlr->t, traffic);
+	return 0;
+}

@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/**
+ * @file
+ * NVMe controllers, namespaces and polled I/O queue pairs.
+ *
+ *     struct pl_nvme_ctrlr *c = pl_nvme_ctrlr_get("nvme_emu0");
+ *     struct pl_nvme_ns *ns = pl_nvme_ns_get(c, 1);
+ *     struct pl_nvme_qpair *qp;
+ *     pl_nvme_qpair_create(c, NULL, &qp);
+ *
+ *     struct pl_nvme_op op, *ops[1] = { &op }, *done[1];
+ *     pl_nvme_op_read(&op, ns, buf, slba, nlb);      // buf: any DMA-able address, host or peer
+ *     while (pl_nvme_submit(qp, ops, 1) == 0)
+ *             ;
+ *     while (pl_nvme_poll(qp, done, 1) == 0)
+ *             ;
+ *     if (op.status) fprintf(stderr, "%s\n", pl_nvme_status_str(op.status));
+ *
+ * A controller is brought up by pl_eal_init() and shared by all threads. A queue pair belongs to
+ * one thread at a time: submit and poll take no lock, allocate nothing, make no system call and
+ * translate no address (a buffer's virtual address is its IOVA). One burst of submissions costs
+ * one doorbell, one burst of completions another.
+ *
+ * Completion order is not submission order. A status of 0 says that the controller completed the
+ * command; where the data went to another device's memory it does not prove that the data landed
+ * there (posted writes have no answer). lib/copy checks that; a program that drives queue pairs
+ * itself must too.
+ *
+ * References are to the NVM Express Base Specification 1.4.
+ */
+#ifndef PEERLANE_PL_NVME_H
+#define PEERLANE_PL_NVME_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <peerlane/pl_err.h>
+#include <peerlane/pl_mem.h>
+#include <peerlane/pl_nvme_spec.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct pl_nvme_ctrlr;
+struct pl_nvme_qpair;
+
+/* ---- controllers ---- */
+
+/**
+ * The controller of this name: the `--vdev` name or the full BDF.
+ * @return NULL if there is none; pl_errmsg() then lists those that exist. Any thread.
+ */
+PL_API struct pl_nvme_ctrlr *pl_nvme_ctrlr_get(const char *name);
+
+/** The controller after @p prev in the order of the command line; NULL starts, NULL ends. */
+PL_API struct pl_nvme_ctrlr *pl_nvme_ctrlr_next(const struct pl_nvme_ctrlr *prev);
+
+/** What a controller is, fixed once it is up. */
+struct pl_nvme_ctrlr_info {
+	const char *name;
+	const char *transport;	/**< "nvme_emu", "vfio" */
+	char serial[21];
+	char model[41];
+	char firmware[9];
+	uint32_t version;	/**< VS register: major << 16 | minor << 8 */
+	uint64_t cap;		/**< CAP register */
+	uint32_t cmbloc;	/**< CMBLOC as enabled; 0 without a CMB */
+	uint32_t cmbsz;
+	uint32_t pmrcap;	/**< 0 without a PMR */
+	uint32_t max_entries;	/**< entries a queue may have, CAP.MQES + 1 */
+	uint32_t max_xfer;	/**< bytes one command may move (MDTS), at most 4 MiB */
+	uint16_t io_queues;	/**< queue pairs the controller granted */
+	uint16_t oncs;		/**< Identify Controller ONCS: optional NVM commands */
+	uint32_t nn;		/**< highest namespace identifier */
+	int numa_node;
+};
+
+PL_API void pl_nvme_ctrlr_info(const struct pl_nvme_ctrlr *ctrlr, struct pl_nvme_ctrlr_info *info);
+
+/** The heap over the controller's CMB or PMR; NULL if it has none that can be used. */
+PL_API struct pl_p2p_heap *pl_nvme_ctrlr_heap(const struct pl_nvme_ctrlr *ctrlr,
+					      enum pl_mem_kind kind);
+
+/**
+ * Runs one admin command and waits for it, handling asynchronous events on the way. Any thread
+ * that is not polling this controller's events; takes the controller's admin lock.
+ *
+ * @param sqe the command; its cid and, where @p len is not 0, its data pointer are filled in here.
+ * @param buf DMA-able memory of @p len bytes, or NULL with @p len 0.
+ * @param dw0 where to store completion dword 0; may be NULL.
+ * @param status where to store the 15-bit status field; may be NULL.
+ * @return 0; -EIO if the status is not 0; -ETIMEDOUT; -ENODEV; -EINVAL if @p len exceeds max_xfer.
+ */
+PL_API int pl_nvme_admin(struct pl_nvme_ctrlr *ctrlr, struct pl_nvme_sqe *sqe, void *buf,
+			 size_t len, uint32_t *dw0, uint16_t *status);
+
+/** An asynchronous event (5.2): its type, info and log page from completion dword 0. */
+typedef void (*pl_nvme_event_fn)(struct pl_nvme_ctrlr *ctrlr, uint32_t dw0, void *arg);
+
+/** Who hears of asynchronous events; called from whichever thread processes them. */
+PL_API void pl_nvme_ctrlr_set_event_fn(struct pl_nvme_ctrlr *ctrlr, pl_nvme_event_fn fn, void *arg);
+
+/** Reaps asynchronous events. @return how many; -ENODEV if the controller is gone or failed. */
+PL_API int pl_nvme_ctrlr_poll_events(struct pl_nvme_ctrlr *ctrlr);
+
+/**
+ * Resets the controller (CC.EN 0 then 1), attaches its CMB and PMR again at the same addresses and
+ * identifies it anew. All its queue pairs must have been destroyed.
+ * @return 0; -EBUSY if a queue pair exists; -ENODEV or -ETIMEDOUT if it did not come up, and then
+ *   the controller stays failed.
+ */
+PL_API int pl_nvme_ctrlr_reset(struct pl_nvme_ctrlr *ctrlr);
+
+/** What crossed which memory, from the device's own side. @{ */
+enum pl_traffic_class {
+	PL_TRAFFIC_DATA,  /**< user data of NVM commands */
+	PL_TRAFFIC_QUEUE, /**< SQE fetches and CQE posts */
+	PL_TRAFFIC_LIST,  /**< PRP lists, range lists */
+	PL_TRAFFIC_ADMIN, /**< data of admin commands */
+	PL_TRAFFIC_CLASSES,
+};
+enum pl_traffic_mem {
+	PL_TRAFFIC_HOST, /**< host DRAM */
+	PL_TRAFFIC_OWN_CMB,
+	PL_TRAFFIC_OWN_PMR,
+	PL_TRAFFIC_PEER_CMB,
+	PL_TRAFFIC_PEER_PMR,
+	PL_TRAFFIC_MEMS,
+};
+struct pl_nvme_traffic {
+	/** bytes[class][memory][0] the device read, [1] the device wrote */
+	uint64_t bytes[PL_TRAFFIC_CLASSES][PL_TRAFFIC_MEMS][2];
+};
+/** @} */
+
+/**
+ * Copies what the device counted since it came up. Bytes of a command are counted before its
+ * completion is posted. Any thread.
+ * @return 0; -ENOTSUP if the device cannot tell.
+ */
+PL_API int pl_nvme_ctrlr_traffic(struct pl_nvme_ctrlr *ctrlr, struct pl_nvme_traffic *traffic);
+
+/* ---- namespaces ---- */
+
+/** An active namespace; fixed once the controller is up, so its fields may be read directly. */
+struct pl_nvme_ns {
+	uint32_t nsid;
+	uint32_t lba_shift;  /**< log2 of the LBA size in bytes */
+	uint64_t nlb;	     /**< size in LBAs (NSZE) */
+	uint64_t sqe0;	     /**< the library's: nsid where the first 8 bytes of an SQE have it */
+	struct pl_nvme_ctrlr *ctrlr;
+	/* Copy command limits, 0 where the controller has no Copy */
+	uint16_t mssrl;	     /**< LBAs a source range may have */
+	uint32_t mcl;	     /**< LBAs a command may have */
+	uint16_t msrc;	     /**< source ranges a command may have */
+};
+
+/** @return the namespace, or NULL with a message if @p nsid is not active. */
+PL_API struct pl_nvme_ns *pl_nvme_ns_get(struct pl_nvme_ctrlr *ctrlr, uint32_t nsid);
+
+/* ---- I/O ---- */
+
+/**
+ * One I/O. The caller owns it; between submit and poll it belongs to the queue pair and neither it
+ * nor its buffer may be touched. One cache line: the fields before `status` are read by submit,
+ * `status` and `result` are written by poll.
+ */
+struct pl_nvme_op {
+	struct pl_nvme_ns *ns;
+	void *buf;	  /**< first byte; dword aligned; registered memory of any kind */
+	uint64_t slba;	  /**< first LBA; Copy: destination LBA */
+	uint32_t nlb;	  /**< LBAs, 1's based; DSM and Copy: number of ranges in buf */
+	uint8_t opc;	  /**< NVME_CMD_* */
+	uint8_t rsvd;
+	uint16_t control; /**< upper half of cdw12: NVME_CDW12_FUA >> 16; DSM: attributes */
+	uint16_t status;  /**< out: 15-bit status field, 0 is success */
+	uint16_t split;	  /**< the library's: commands outstanding of an op larger than MDTS */
+	uint32_t result;  /**< out: completion dword 0 */
+	uint32_t issued;  /**< the library's: LBAs of a split op issued so far */
+	void *ctx;	  /**< the caller's */
+	uint64_t user[1]; /**< the caller's */
+} __attribute__((aligned(64)));
+PL_STATIC_ASSERT(sizeof(struct pl_nvme_op) == 64, "an op is one cache line");
+
+static inline void pl_nvme_op_set(struct pl_nvme_op *op, uint8_t opc, struct pl_nvme_ns *ns,
+				  void *buf, uint64_t slba, uint32_t nlb)
+{
+	op->ns = ns;
+	op->buf = buf;
+	op->slba = slba;
+	op->nlb = nlb;
+	op->opc = opc;
+	op->rsvd = 0;
+	op->control = 0;
+}
+
+static inline void pl_nvme_op_read(struct pl_nvme_op *op, struct pl_nvme_ns *ns, void *buf,
+				   uint64_t slba, uint32_t nlb)
+{
+	pl_nvme_op_set(op, NVME_CMD_READ, ns, buf, slba, nlb);
+}
+
+static inline void pl_nvme_op_write(struct pl_nvme_op *op, struct pl_nvme_ns *ns, void *buf,
+				    uint64_t slba, uint32_t nlb)
+{
+	pl_nvme_op_set(op, NVME_CMD_WRITE, ns, buf, slba, nlb);
+}
+
+/** Options of a queue pair. Zero-initialise, set opts_size, then the rest. */
+struct pl_nvme_qpair_opts {
+	size_t opts_size; /**< sizeof(struct pl_nvme_qpair_opts) */
+	uint32_t depth;	  /**< entries of each queue, 2 to max_entries; one less may be in flight;
+			       0: 256 or max_entries if that is less */
+	uint32_t max_xfer; /**< bytes of one command; larger ops are split; 0: the controller's,
+				but no more than 1 MiB, which bounds the PRP pool */
+	uint32_t sq_in_cmb; /**< 1: the submission queue lies in the controller's own CMB */
+	uint32_t prp_in_cmb; /**< 1: so do the PRP lists */
+};
+
+/**
+ * Creates a completion and a submission queue and everything submit and poll need. Any thread; the
+ * pair then belongs to whichever thread uses it.
+ *
+ * @param opts NULL for the defaults.
+ * @return 0; -EINVAL for a depth, transfer size or opts_size out of range; -ENOMEM for memory or
+ *   when all granted queues are in use; -ENOTSUP if CMBSZ does not allow what was asked; -EIO if the
+ *   controller refused; -ENODEV; -ETIMEDOUT.
+ */
+PL_API int pl_nvme_qpair_create(struct pl_nvme_ctrlr *ctrlr, const struct pl_nvme_qpair_opts *opts,
+				struct pl_nvme_qpair **qp);
+
+/**
+ * Deletes the queues, then frees. Ops still in flight are forgotten: the controller has stopped
+ * touching their buffers when this returns. Any thread, once no other uses the pair. NULL is ignored.
+ */
+PL_API void pl_nvme_qpair_destroy(struct pl_nvme_qpair *qp);
+
+/**
+ * Queues ops in order and rings one doorbell. Owner thread only.
+ *
+ * Reads, writes and compares of any size (larger ones than max_xfer are split), flush, write
+ * zeroes, dataset management (buf: `nlb` struct pl_nvme_dsm_range, control: attributes) and copy
+ * (buf: `nlb` struct pl_nvme_copy_range, slba: destination).
+ *
+ * @return how many were accepted. Fewer than @p n: the queue is full (poll, then offer the rest
+ *   again), or the next op is not acceptable: pl_nvme_qpair_error() tells which. An accepted op
+ *   comes back from pl_nvme_poll() exactly once.
+ */
+PL_API uint16_t pl_nvme_submit(struct pl_nvme_qpair *qp, struct pl_nvme_op *const *ops, uint16_t n);
+
+/**
+ * Collects up to @p n completed ops and rings one doorbell if there were any. Owner thread only.
+ * @return how many are in @p ops.
+ */
+PL_API uint16_t pl_nvme_poll(struct pl_nvme_qpair *qp, struct pl_nvme_op **ops, uint16_t n);
+
+/**
+ * Why submit accepted fewer ops than offered: 0 if only for lack of slots; -EINVAL if the first op
+ * it left is malformed (unknown opcode, no LBAs, misaligned or, in debug builds, unregistered
+ * buffer), with a message; -EIO once the queue pair failed (the controller posted a completion for
+ * no command).
+ */
+PL_API int pl_nvme_qpair_error(const struct pl_nvme_qpair *qp);
+
+/** Counters of a queue pair; owner thread. */
+struct pl_nvme_qpair_stats {
+	uint64_t commands;	 /**< SQEs written */
+	uint64_t completions;	 /**< CQEs consumed */
+	uint64_t sq_doorbells;	 /**< MMIO writes by submit (and by poll, for split ops) */
+	uint64_t cq_doorbells;	 /**< MMIO writes by poll */
+	uint32_t in_flight;	 /**< commands without completion */
+};
+PL_API void pl_nvme_qpair_stats(const struct pl_nvme_qpair *qp, struct pl_nvme_qpair_stats *stats);
+
+/** The depth, transfer limit and identifier a queue pair really has. */
+PL_API uint32_t pl_nvme_qpair_depth(const struct pl_nvme_qpair *qp);
+PL_API uint32_t pl_nvme_qpair_max_xfer(const struct pl_nvme_qpair *qp);
+PL_API uint16_t pl_nvme_qpair_id(const struct pl_nvme_qpair *qp);
+
+/**
+ * The text of a 15-bit status field: "LBA Out of Range (sct 0 sc 80h, do not retry)". In a buffer
+ * of the calling thread, valid until its next call.
+ */
+PL_API const char *pl_nvme_status_str(uint16_t status);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

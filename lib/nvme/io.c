@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The data path: submit and poll. Nothing here allocates, locks, makes a system call, divides or
+ * translates; what can be decided at setup was. The one branch per op that leaves the loop is on
+ * the op itself (its opcode, its size, its alignment).
+ */
+#include <rte_branch_prediction.h>
+
+#include "nvme_internal.h"
+#include "pl_log.h"
+
+/* Rings are read and written by whole words, whatever structure lies there. */
+typedef uint32_t __attribute__((may_alias)) ring_dword;
+typedef uint64_t __attribute__((may_alias)) ring_qword;
+
+static inline __rte_always_inline bool buffer_known(const void *buf, uint64_t len)
+{
+#ifdef NDEBUG
+	(void)buf; /* the IOMMU stops what was never registered */
+	(void)len;
+	return true;
+#else
+	return nvme_registered(buf, len);
+#endif
+}
+
+/*
+ * Queues reads and writes of at most two pages from *at on, until another op comes or @stop; moves
+ * *at there and returns how many. It calls nothing and keeps little, so that its state lives in
+ * registers. The caller saw to it that there is an op, and a slot for each.
+ *
+ * Dwords 2 to 5 and 13 to 15 are zero in every command of an I/O queue and were zeroed with the
+ * ring, so they are not stored again. Each store is 8 bytes: the ring may be a CMB.
+ */
+static inline __rte_always_inline uint32_t submit_fast(struct pl_nvme_qpair *qp,
+						       struct pl_nvme_op *const **at,
+						       struct pl_nvme_op *const *stop)
+{
+	volatile ring_qword *sqe = (volatile ring_qword *)qp->sqe;
+	const uint16_t *free_cid = qp->free_cids + qp->nb_free;
+	uint32_t nb_free, done;
+
+	PL_STATIC_ASSERT(NVME_CMD_WRITE == 1 && NVME_CMD_READ == 2, "one test for both");
+	do {
+		struct pl_nvme_op *op = **at;
+		const struct pl_nvme_ns *ns = op->ns;
+		uint64_t va = (uintptr_t)op->buf, sqe0 = ns->sqe0;
+		uint64_t last = ((uint64_t)op->nlb << ns->lba_shift) - 1; /* offset of the last byte */
+		uint32_t opc = op->opc, cid;
+
+		/* A length of zero wraps around and does not fit. */
+		if (unlikely(opc - 1 > 1 || (va & 3) || last >= qp->max_xfer) ||
+		    !buffer_known(op->buf, last + 1))
+			break;
+		last += va;
+		sqe[4] = 0;
+		if ((last ^ va) >= NVME_PAGE_SIZE) {
+			uint64_t page2 = (va | (NVME_PAGE_SIZE - 1)) + 1;
+
+			if (unlikely(last - page2 >= NVME_PAGE_SIZE))
+				break; /* it needs a list */
+			sqe[4] = page2;
+		}
+		cid = *--free_cid;
+		qp->op_of_cid[cid] = (uintptr_t)op;
+		sqe[0] = (opc | cid << 16) | sqe0;
+		sqe[3] = va;
+		sqe[5] = op->slba;
+		sqe[6] = (op->nlb - 1) | (uint32_t)op->control << 16;
+		sqe += sizeof(struct pl_nvme_sqe) / sizeof(*sqe);
+		if (unlikely(sqe == (volatile ring_qword *)qp->sq_end))
+			sqe = (volatile ring_qword *)qp->sq;
+	} while (++*at < stop);
+	nb_free = (uint32_t)(free_cid - qp->free_cids);
+	done = qp->nb_free - nb_free;
+	qp->nb_free = nb_free;
+	qp->stats.commands += done;
+	qp->sqe = (struct pl_nvme_sqe *)(uintptr_t)sqe;
+	return done;
+}
+
+/* More ops than slots, and ops that need a list, a split or a message. */
+static uint16_t __attribute__((noinline))
+submit_rest(struct pl_nvme_qpair *qp, struct pl_nvme_op *const *at, struct pl_nvme_op *const *stop,
+	    uint32_t done)
+{
+	const uint64_t before = qp->stats.commands - done;
+
+	while (at < stop && nvme_submit_slow(qp, *at) == 1) {
+		at++;
+		done++;
+		if (qp->blocked)
+			break;
+		if (at < stop && qp->nb_free)
+			done += submit_fast(qp, &at, at + RTE_MIN(stop - at, (ptrdiff_t)qp->nb_free));
+	}
+	if (qp->stats.commands != before)
+		nvme_ring_sq(qp);
+	return (uint16_t)done;
+}
+
+uint16_t pl_nvme_submit(struct pl_nvme_qpair *qp, struct pl_nvme_op *const *ops, uint16_t n)
+{
+	struct pl_nvme_op *const *stop = ops + n;
+	uint32_t done;
+
+	if (unlikely(qp->blocked || n == 0))
+		return 0;
+	if (unlikely(n > qp->nb_free))
+		return submit_rest(qp, ops, stop, 0);
+	done = submit_fast(qp, &ops, stop);
+	if (unlikely(ops < stop))
+		return submit_rest(qp, ops, stop, done);
+	nvme_ring_sq(qp);
+	return (uint16_t)done;
+}
+
+/* The controller answered a command that was never sent: nothing it says can be trusted. */
+static void __attribute__((cold)) bogus_completion(struct pl_nvme_qpair *qp, uint32_t cid)
+{
+	qp->blocked = true;
+	qp->error = pl_fail(-EIO, "%s: queue %u: completion for command identifier %u, which is not "
+			    "in flight; the queue pair is stopped, reset the controller",
+			    qp->ctrlr->info.name, qp->qid, cid);
+}
+
+static inline uint32_t cqe_dw3(const volatile struct pl_nvme_cqe *cqe)
+{
+	return *(const volatile ring_dword *)&cqe->cid;
+}
+
+/* Keeps where the loop stopped; returns how many entries it consumed. */
+static inline __rte_always_inline uint32_t poll_keep(struct pl_nvme_qpair *qp,
+						     const volatile struct pl_nvme_cqe *cqe,
+						     uint32_t phase, const uint16_t *free_cid)
+{
+	uint32_t nb_free = (uint32_t)(free_cid - qp->free_cids), consumed = nb_free - qp->nb_free;
+
+	qp->nb_free = nb_free;
+	qp->cqe = cqe;
+	qp->cq_phase = phase;
+	return consumed;
+}
+
+static inline __rte_always_inline void ring_cq(struct pl_nvme_qpair *qp)
+{
+	*qp->cq_hdbl = (uint32_t)(qp->cqe - qp->cq);
+	qp->stats.cq_doorbells++;
+}
+
+/* As the loop of pl_nvme_poll(), for what that leaves: parts of split ops, and completions that
+ * name no command. @done ops were collected before @at. */
+static uint16_t __attribute__((noinline))
+poll_rest(struct pl_nvme_qpair *qp, struct pl_nvme_op **at, struct pl_nvme_op **stop, uint32_t done)
+{
+	const volatile struct pl_nvme_cqe *cqe = qp->cqe;
+	uint16_t *free_cid = qp->free_cids + qp->nb_free;
+	uint32_t phase = qp->cq_phase;
+
+	while (at < stop) {
+		uint32_t dw3 = cqe_dw3(cqe), cid = dw3 & 0xffff;
+		struct pl_nvme_op *op;
+		uintptr_t ref;
+
+		if ((dw3 ^ phase) & NVME_PHASE)
+			break;
+		rte_io_rmb();
+		ref = cid < qp->nb_cids ? qp->op_of_cid[cid] : NVME_CID_FREE;
+		if (ref == NVME_CID_FREE) {
+			bogus_completion(qp, cid);
+			break;
+		}
+		qp->op_of_cid[cid] = NVME_CID_FREE;
+		*free_cid++ = (uint16_t)cid;
+		op = (struct pl_nvme_op *)(ref & ~NVME_CID_SPLIT);
+		if (ref & NVME_CID_SPLIT) {
+			op = nvme_split_complete(qp, op, (uint16_t)(dw3 >> 17), cqe->dw0);
+		} else {
+			op->status = (uint16_t)(dw3 >> 17);
+			op->result = cqe->dw0;
+		}
+		if (op) {
+			*at++ = op;
+			done++;
+		}
+		if (++cqe == qp->cq_end) {
+			cqe = qp->cq;
+			phase ^= NVME_PHASE;
+		}
+	}
+	if (poll_keep(qp, cqe, phase, free_cid) || done)
+		ring_cq(qp);
+	if (qp->split)
+		nvme_split_issue(qp);
+	return (uint16_t)done;
+}
+
+uint16_t pl_nvme_poll(struct pl_nvme_qpair *qp, struct pl_nvme_op **ops, uint16_t n)
+{
+	const volatile struct pl_nvme_cqe *cqe = qp->cqe;
+	uint16_t *free_cid = qp->free_cids + qp->nb_free;
+	struct pl_nvme_op **stop = ops + n;
+	uint32_t phase = qp->cq_phase, done;
+
+	for (; ops < stop; ops++) {
+		uint32_t dw3 = cqe_dw3(cqe), cid = dw3 & 0xffff;
+		struct pl_nvme_op *op;
+		uintptr_t ref;
+
+		if ((dw3 ^ phase) & NVME_PHASE)
+			break;
+		rte_io_rmb(); /* dword 0 was written before the phase tag */
+		/* Odd: a free identifier, or a part of a split op. */
+		if (unlikely(cid >= qp->nb_cids || ((ref = qp->op_of_cid[cid]) & 1)))
+			return poll_rest(qp, ops, stop, poll_keep(qp, cqe, phase, free_cid));
+		qp->op_of_cid[cid] = NVME_CID_FREE;
+		*free_cid++ = (uint16_t)cid;
+		op = (struct pl_nvme_op *)ref;
+		op->status = (uint16_t)(dw3 >> 17);
+		op->result = cqe->dw0;
+		*ops = op;
+		if (unlikely(++cqe == qp->cq_end)) {
+			cqe = qp->cq;
+			phase ^= NVME_PHASE;
+		}
+	}
+	done = poll_keep(qp, cqe, phase, free_cid);
+	if (done)
+		ring_cq(qp);
+	return (uint16_t)done;
+}
+
+int pl_nvme_qpair_error(const struct pl_nvme_qpair *qp)
+{
+	return qp->error;
+}

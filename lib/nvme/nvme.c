@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The transports there are, and the controllers that the command line asked for. */
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "nvme_internal.h"
+#include "pl_log.h"
+#include "pl_subsystem.h"
+
+static struct pl_nvme_transport_entry *transports;
+static struct pl_nvme_ctrlr *ctrlrs; /* in the order of the command line */
+
+void pl_nvme_transport_register(struct pl_nvme_transport_entry *entry)
+{
+	entry->next = transports;
+	transports = entry;
+}
+
+const struct pl_nvme_transport_ops *pl_nvme_transport_find(const char *dev)
+{
+	for (struct pl_nvme_transport_entry *e = transports; e; e = e->next) {
+		size_t len = strlen(e->ops->name);
+		const char *number = dev + len;
+
+		if (e->ops->pci || strncmp(dev, e->ops->name, len) != 0 || !*number ||
+		    strlen(number) > 4 || strspn(number, "0123456789") != strlen(number))
+			continue;
+		return e->ops;
+	}
+	return NULL;
+}
+
+static const struct pl_nvme_transport_ops *find_pci(void)
+{
+	for (struct pl_nvme_transport_entry *e = transports; e; e = e->next)
+		if (e->ops->pci)
+			return e->ops;
+	return NULL;
+}
+
+/* "nvme_emuN[,key=val...]", for each transport that --vdev can create. */
+static const char *vdev_forms(void)
+{
+	static char forms[256];
+	size_t at = 0;
+
+	forms[0] = '\0';
+	for (struct pl_nvme_transport_entry *e = transports; e; e = e->next)
+		if (!e->ops->pci && at < sizeof(forms))
+			at += (size_t)snprintf(forms + at, sizeof(forms) - at, "%s%s",
+					       at ? " or " : "", e->ops->usage);
+	return forms;
+}
+
+static int nvme_check(const struct pl_eal_conf *conf)
+{
+	for (unsigned int i = 0; i < conf->nb_vdevs; i++) {
+		const struct pl_devarg *v = &conf->vdevs[i];
+		const struct pl_nvme_transport_ops *ops = pl_nvme_transport_find(v->name);
+		int rc;
+
+		if (!ops)
+			return pl_fail(-EINVAL, "--vdev '%s': no driver makes such a device; the form is "
+				       "%s", v->name, vdev_forms());
+		rc = ops->check(v->name, v->args);
+		if (rc)
+			return rc;
+	}
+	for (unsigned int i = 0; i < conf->nb_pcis; i++) {
+		const struct pl_nvme_transport_ops *ops = find_pci();
+		int rc;
+
+		if (!ops)
+			return pl_fail(-ENOTSUP, "-a '%s': this build drives no PCI devices, only emulated "
+				       "ones: --vdev %s", conf->pcis[i].name, vdev_forms());
+		rc = ops->check(conf->pcis[i].name, conf->pcis[i].args);
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+static int start_one(const struct pl_nvme_transport_ops *ops, const struct pl_devarg *devarg,
+		     struct pl_nvme_ctrlr ***tail)
+{
+	struct pl_nvme_transport *t;
+	int rc = ops->probe(devarg->name, devarg->args, pl_ioas_default(), &t);
+
+	if (rc)
+		return rc;
+	rc = nvme_ctrlr_start(t, *tail); /* owns the transport from here on */
+	if (rc)
+		return rc;
+	*tail = &(**tail)->next;
+	return 0;
+}
+
+static void nvme_fini(void)
+{
+	/* Reverse order: a queue or buffer of a later device may lie in an earlier one's memory. */
+	while (ctrlrs) {
+		struct pl_nvme_ctrlr **last = &ctrlrs;
+
+		while ((*last)->next)
+			last = &(*last)->next;
+		nvme_ctrlr_stop(*last);
+		*last = NULL;
+	}
+}
+
+static int nvme_init(const struct pl_eal_conf *conf)
+{
+	struct pl_nvme_ctrlr **tail = &ctrlrs;
+	int rc = 0;
+
+	for (unsigned int i = 0; i < conf->nb_pcis && rc == 0; i++)
+		rc = start_one(find_pci(), &conf->pcis[i], &tail);
+	for (unsigned int i = 0; i < conf->nb_vdevs && rc == 0; i++)
+		rc = start_one(pl_nvme_transport_find(conf->vdevs[i].name), &conf->vdevs[i], &tail);
+	if (rc)
+		nvme_fini();
+	return rc;
+}
+
+static struct pl_subsystem nvme_subsystem = {
+	.name = "nvme",
+	.order = PL_ORDER_NVME,
+	.check = nvme_check,
+	.init = nvme_init,
+	.fini = nvme_fini,
+};
+PL_SUBSYSTEM(nvme_subsystem)
+
+static const char *all_names(void)
+{
+	static __thread char names[256];
+	size_t at = 0;
+
+	snprintf(names, sizeof(names), "none");
+	for (struct pl_nvme_ctrlr *c = ctrlrs; c && at < sizeof(names); c = c->next)
+		at += (size_t)snprintf(names + at, sizeof(names) - at, "%s%s", at ? ", " : "",
+				       c->info.name);
+	return names;
+}
+
+struct pl_nvme_ctrlr *pl_nvme_ctrlr_get(const char *name)
+{
+	for (struct pl_nvme_ctrlr *c = ctrlrs; c; c = c->next)
+		if (strcmp(c->info.name, name) == 0)
+			return c;
+	pl_fail(-ENOENT, "no device '%s'; there is: %s", name, all_names());
+	return NULL;
+}
+
+struct pl_nvme_ctrlr *pl_nvme_ctrlr_next(const struct pl_nvme_ctrlr *prev)
+{
+	return prev ? prev->next : ctrlrs;
+}

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The private structures of lib/nvme. */
+#ifndef PL_NVME_INTERNAL_H
+#define PL_NVME_INTERNAL_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <sys/queue.h>
+
+#include <rte_branch_prediction.h>
+#include <rte_common.h>
+#include <rte_io.h>
+
+#include <peerlane/pl_nvme.h>
+
+#include "nvme_transport.h"
+
+#define NVME_PAGE_SIZE	   4096u /* CC.MPS = 0 */
+#define NVME_PRPS_PER_PAGE (NVME_PAGE_SIZE / 8u)
+#define NVME_ADMIN_ENTRIES 32u
+#define NVME_MAX_QUEUES	   128u
+#define NVME_MAX_XFER	   (4u << 20)
+#define NVME_MAX_AERS	   4u
+#define NVME_PHASE	   0x10000u /* the phase tag in dword 3 of a CQE */
+/* Entries of op_of_cid: an op's address, or with bit 0 set, one of these. */
+#define NVME_CID_SPLIT	   ((uintptr_t)1) /* or'ed to the op that the command is a part of */
+#define NVME_CID_FREE	   ((uintptr_t)1) /* alone */
+#define NVME_MAX_COMMAND_NLB 65536u /* the NLB field is 16 bits, 0's based */
+
+/*
+ * A queue pair. Submit reads and writes the first cache line and the SQ, poll the second and the
+ * CQ; nothing else of the structure is touched in steady state but the counters of the third.
+ */
+struct pl_nvme_qpair {
+	/* line 0: submit */
+	struct pl_nvme_sqe *sq;
+	struct pl_nvme_sqe *sq_end;
+	volatile uint32_t *sq_tdbl;
+	uintptr_t *op_of_cid; /* NVME_CID_FREE, an op, or an op with NVME_CID_SPLIT */
+	uint16_t *free_cids;  /* a stack: the most recently used identifier is the warmest */
+	struct pl_nvme_sqe *sqe; /* the next to write: the tail */
+	uint64_t max_xfer;
+	uint32_t nb_free;
+	uint32_t blocked; /* a split op is not wholly issued, or the queue pair failed */
+
+	/* line 1: poll */
+	const volatile struct pl_nvme_cqe *cq __rte_cache_aligned;
+	const volatile struct pl_nvme_cqe *cq_end;
+	const volatile struct pl_nvme_cqe *cqe; /* the next to read: the head */
+	volatile uint32_t *cq_hdbl;
+	struct pl_nvme_op *split; /* accepted, not wholly issued */
+	uint8_t *prp_pool;	  /* one list per command identifier */
+	uint32_t cq_phase;	  /* the phase tag that marks a new entry */
+	uint32_t nb_cids;
+	uint32_t prp_stride;	  /* bytes of one identifier's PRP list */
+	uint32_t entries;
+	int error; /* why submit took fewer ops than offered */
+
+	/* line 2: counters */
+	struct pl_nvme_qpair_stats stats __rte_cache_aligned;
+
+	/* setup only */
+	struct pl_nvme_ctrlr *ctrlr;
+	uint16_t qid;
+	bool sq_in_cmb;
+	bool prp_in_cmb;
+	bool created_cq; /* the controller knows the queue */
+	bool created_sq;
+	LIST_ENTRY(pl_nvme_qpair) link;
+} __rte_cache_aligned;
+
+LIST_HEAD(nvme_qpair_list, pl_nvme_qpair);
+
+/* A CMB or PMR that was attached: where it lies, and the heap over it. */
+struct nvme_devmem {
+	void *va; /* NULL: none */
+	size_t len;
+	struct pl_p2p_heap *heap;
+};
+
+struct pl_nvme_ctrlr {
+	struct pl_nvme_transport *t;
+	struct pl_nvme_ctrlr_info info;
+	struct nvme_devmem cmb;
+	struct nvme_devmem pmr;
+	struct pl_nvme_ns *ns; /* active namespaces, ascending */
+	uint32_t nb_ns;
+	uint32_t db_stride; /* in 32-bit words */
+	uint64_t ready_timeout_ms;
+	uint64_t shutdown_timeout_ms;
+	bool enabled;
+	bool failed; /* gone or not answering; only remove() follows */
+
+	pthread_mutex_t admin_lock; /* guards everything below */
+	struct pl_nvme_qpair *adminq;
+	struct pl_nvme_op admin_op; /* the synchronous command */
+	struct pl_nvme_op aer_ops[NVME_MAX_AERS];
+	uint32_t nb_aers;
+	uint32_t nb_events; /* handled since the last poll_events() */
+	pl_nvme_event_fn event_fn;
+	void *event_arg;
+	uint64_t qid_used[NVME_MAX_QUEUES / 64 + 1];
+	struct nvme_qpair_list qpairs;
+	struct nvme_qpair_list zombies; /* not deletable: freed once the device is gone */
+	struct pl_nvme_ctrlr *next;
+};
+
+/* Waiting, outside the data path: a deadline, and a pause that lets a device thread run. */
+uint64_t nvme_now_ms(void);
+void nvme_relax(void);
+
+/* ctrlr.c */
+int nvme_ctrlr_start(struct pl_nvme_transport *t, struct pl_nvme_ctrlr **ctrlr);
+void nvme_ctrlr_stop(struct pl_nvme_ctrlr *ctrlr); /* shuts down, removes the transport, frees */
+
+/* admin.c: the caller of *_locked holds admin_lock */
+int nvme_admin_init(struct pl_nvme_ctrlr *ctrlr);
+void nvme_admin_start_aers(struct pl_nvme_ctrlr *ctrlr);
+int nvme_admin_locked(struct pl_nvme_ctrlr *ctrlr, struct pl_nvme_sqe *sqe, void *buf, size_t len,
+		      uint32_t *dw0, uint16_t *status);
+int nvme_identify(struct pl_nvme_ctrlr *ctrlr, uint32_t cns, uint32_t nsid, void *buf);
+
+/* ns.c */
+int nvme_ns_identify_all(struct pl_nvme_ctrlr *ctrlr);
+
+/* devmem.c */
+int nvme_devmem_attach(struct pl_nvme_ctrlr *ctrlr);
+void nvme_devmem_detach(struct pl_nvme_ctrlr *ctrlr);
+int nvme_devmem_reattach(struct pl_nvme_ctrlr *ctrlr);
+
+/* qpair.c: rings and command identifiers, without telling the controller */
+int nvme_rings_alloc(struct pl_nvme_ctrlr *ctrlr, uint16_t qid, uint32_t entries, uint32_t max_xfer,
+		     const struct pl_nvme_qpair_opts *opts, struct pl_nvme_qpair **qp);
+void nvme_rings_reset(struct pl_nvme_qpair *qp); /* empty again, as after creation */
+void nvme_rings_free(struct pl_nvme_qpair *qp);
+/* Destroys; false if the controller could not be made to forget the queues, so that the buffers of
+ * what was in flight must outlive the device. */
+bool nvme_qpair_quiesce(struct pl_nvme_qpair *qp);
+void nvme_qpairs_leave_cmb(struct pl_nvme_ctrlr *ctrlr); /* its heap is about to go */
+void nvme_qpairs_free_all(struct pl_nvme_ctrlr *ctrlr);	 /* the device is gone */
+
+/* prp.c */
+uint32_t nvme_prp_list_bytes(uint32_t max_xfer);
+/* Writes the list for [va, va + len), page aligned, len > one page; returns its address. */
+uint64_t nvme_prp_list(const struct pl_nvme_qpair *qp, uint32_t cid, uint64_t va, uint64_t len);
+/* PRP2 for [va, va + len): nothing, the second page, or a list. */
+uint64_t nvme_prp2(const struct pl_nvme_qpair *qp, uint32_t cid, uint64_t va, uint64_t len);
+
+/* slow.c: what the burst loops leave aside */
+#ifndef NDEBUG
+bool nvme_registered(const void *buf, uint64_t len); /* all of it is DMA-able */
+#endif
+int nvme_submit_slow(struct pl_nvme_qpair *qp, struct pl_nvme_op *op); /* 1 accepted, 0 not now */
+void nvme_split_issue(struct pl_nvme_qpair *qp);
+struct pl_nvme_op *nvme_split_complete(struct pl_nvme_qpair *qp, struct pl_nvme_op *op,
+				       uint16_t status, uint32_t result);
+void nvme_submit_sqe(struct pl_nvme_qpair *qp, struct pl_nvme_op *op, const struct pl_nvme_sqe *sqe,
+		     uint64_t va, uint64_t len);
+
+/* Doorbells order behind the ring's memory: on x86 the store itself does. */
+static inline void nvme_ring_sq(struct pl_nvme_qpair *qp)
+{
+	rte_io_wmb();
+	*qp->sq_tdbl = (uint32_t)(qp->sqe - qp->sq);
+	qp->stats.sq_doorbells++;
+}
+
+#endif

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What the burst loops of io.c leave aside: ops larger than a command may be, and commands whose
+ * data is not logical blocks. A split op is accepted whole; its commands are issued as identifiers
+ * come free, and until the last one is issued the queue pair accepts nothing else, so ops larger
+ * than the queue work and order of issue is kept.
+ */
+#include "nvme_internal.h"
+#include "pl_log.h"
+
+typedef uint64_t __attribute__((may_alias)) ring_qword;
+
+/* Builds one command: the SQE's dwords, an identifier and the data pointer. Needs a free slot. */
+void nvme_submit_sqe(struct pl_nvme_qpair *qp, struct pl_nvme_op *op, const struct pl_nvme_sqe *sqe,
+		     uint64_t va, uint64_t len)
+{
+	uint32_t cid = qp->free_cids[--qp->nb_free]; /* the caller saw to it that there is one */
+	volatile ring_qword *q = (volatile ring_qword *)qp->sqe;
+	const ring_qword *from = (const ring_qword *)sqe;
+
+	qp->op_of_cid[cid] = (uintptr_t)op;
+	q[0] = (from[0] & ~0xffff0000ull) | cid << 16;
+	q[1] = from[1];
+	q[2] = from[2];
+	q[3] = len ? va : 0;
+	q[4] = len ? nvme_prp2(qp, cid, va, len) : 0;
+	q[5] = from[5];
+	q[6] = from[6];
+	q[7] = from[7];
+	if (++qp->sqe == qp->sq_end)
+		qp->sqe = qp->sq;
+	qp->stats.commands++;
+}
+
+static int refuse(struct pl_nvme_qpair *qp, const struct pl_nvme_op *op, const char *why)
+{
+	qp->error = pl_fail(-EINVAL, "%s: op with opcode %02xh, %u blocks at LBA %llu, buffer %p: %s",
+			    qp->ctrlr->info.name, op->opc, op->nlb, (unsigned long long)op->slba,
+			    op->buf, why);
+	return qp->error;
+}
+
+/* LBAs one command of this op may have. */
+static uint32_t command_nlb(const struct pl_nvme_qpair *qp, const struct pl_nvme_op *op)
+{
+	uint32_t nlb = op->opc == NVME_CMD_WRITE_ZEROES ? NVME_MAX_COMMAND_NLB :
+							   (uint32_t)(qp->max_xfer >> op->ns->lba_shift);
+
+	return RTE_MIN(nlb, NVME_MAX_COMMAND_NLB);
+}
+
+static void split_one(struct pl_nvme_qpair *qp, struct pl_nvme_op *op)
+{
+	uint32_t nlb = RTE_MIN(command_nlb(qp, op), op->nlb - op->issued);
+	bool has_data = op->opc != NVME_CMD_WRITE_ZEROES;
+	uint64_t slba = op->slba + op->issued;
+	struct pl_nvme_sqe sqe = {
+		.opc = op->opc,
+		.nsid = op->ns->nsid,
+		.cdw10 = (uint32_t)slba,
+		.cdw11 = (uint32_t)(slba >> 32),
+		.cdw12 = (nlb - 1) | (uint32_t)op->control << 16,
+	};
+
+	/* The tag in bit 0 sends the completion to nvme_split_complete(). */
+	nvme_submit_sqe(qp, (struct pl_nvme_op *)((uintptr_t)op | NVME_CID_SPLIT), &sqe,
+			(uintptr_t)op->buf + ((uint64_t)op->issued << op->ns->lba_shift),
+			has_data ? (uint64_t)nlb << op->ns->lba_shift : 0);
+	op->issued += nlb;
+	op->split++;
+}
+
+static void split_issue(struct pl_nvme_qpair *qp)
+{
+	struct pl_nvme_op *op = qp->split;
+
+	while (qp->nb_free && op->issued < op->nlb)
+		split_one(qp, op);
+	if (op->issued == op->nlb) {
+		qp->split = NULL;
+		qp->blocked = false;
+	}
+}
+
+void nvme_split_issue(struct pl_nvme_qpair *qp)
+{
+	const struct pl_nvme_sqe *tail = qp->sqe;
+
+	if (qp->error == -EIO) /* it stays blocked */
+		return;
+	split_issue(qp);
+	if (qp->sqe != tail)
+		nvme_ring_sq(qp);
+}
+
+struct pl_nvme_op *nvme_split_complete(struct pl_nvme_qpair *qp, struct pl_nvme_op *op,
+				       uint16_t status, uint32_t result)
+{
+	op->split--;
+	if (status && !op->status) {
+		/* The first error decides; what was not issued yet is not worth sending. */
+		op->status = status;
+		op->result = result;
+		if (qp->split == op) {
+			qp->split = NULL;
+			qp->blocked = false;
+		}
+		op->issued = op->nlb;
+	}
+	return op->split == 0 && op->issued == op->nlb ? op : NULL;
+}
+
+/* A read, write or compare that one command can carry, with whatever list it needs. */
+static int submit_whole(struct pl_nvme_qpair *qp, struct pl_nvme_op *op)
+{
+	struct pl_nvme_sqe sqe = {
+		.opc = op->opc,
+		.nsid = op->ns->nsid,
+		.cdw10 = (uint32_t)op->slba,
+		.cdw11 = (uint32_t)(op->slba >> 32),
+		.cdw12 = (op->nlb - 1) | (uint32_t)op->control << 16,
+	};
+
+	nvme_submit_sqe(qp, op, &sqe, (uintptr_t)op->buf, (uint64_t)op->nlb << op->ns->lba_shift);
+	return 1;
+}
+
+static int submit_split(struct pl_nvme_qpair *qp, struct pl_nvme_op *op)
+{
+	op->split = 0;
+	op->issued = 0;
+	op->status = 0;
+	op->result = 0;
+	qp->split = op;
+	qp->blocked = true;
+	split_issue(qp);
+	return 1;
+}
+
+/* Commands whose data is a list of ranges: Dataset Management (6.7) and Copy (TP 4065). */
+static int submit_ranges(struct pl_nvme_qpair *qp, struct pl_nvme_op *op)
+{
+	bool copy = op->opc == NVME_CMD_COPY;
+	uint32_t range = copy ? sizeof(struct pl_nvme_copy_range) : sizeof(struct pl_nvme_dsm_range);
+	struct pl_nvme_sqe sqe = { .opc = op->opc, .nsid = op->ns->nsid };
+
+	if (op->nlb > 256 || op->nlb * range > qp->max_xfer)
+		return refuse(qp, op, "a command has at most 256 ranges");
+	if (copy) {
+		sqe.cdw10 = (uint32_t)op->slba;
+		sqe.cdw11 = (uint32_t)(op->slba >> 32);
+		sqe.cdw12 = (op->nlb - 1) | (uint32_t)op->control << 16;
+	} else {
+		sqe.cdw10 = op->nlb - 1;
+		sqe.cdw11 = op->control;
+	}
+	nvme_submit_sqe(qp, op, &sqe, (uintptr_t)op->buf, op->nlb * range);
+	return 1;
+}
+
+static int submit_flush(struct pl_nvme_qpair *qp, struct pl_nvme_op *op)
+{
+	struct pl_nvme_sqe sqe = { .opc = op->opc, .nsid = op->ns->nsid };
+
+	nvme_submit_sqe(qp, op, &sqe, 0, 0);
+	return 1;
+}
+
+static bool has_buffer(const struct pl_nvme_op *op)
+{
+	return op->opc != NVME_CMD_FLUSH && op->opc != NVME_CMD_WRITE_ZEROES;
+}
+
+#ifndef NDEBUG
+bool nvme_registered(const void *buf, uint64_t len)
+{
+	uintptr_t at = (uintptr_t)buf, end = at + len;
+
+	/* Neighbouring regions are as good as one. */
+	while (at < end) {
+		struct pl_mem_info info;
+
+		if (pl_mem_lookup((const void *)at, &info))
+			return false;
+		at = (uintptr_t)info.va + info.len;
+	}
+	return true;
+}
+
+static uint64_t data_len(const struct pl_nvme_op *op)
+{
+	switch (op->opc) {
+	case NVME_CMD_DSM:
+		return op->nlb * sizeof(struct pl_nvme_dsm_range);
+	case NVME_CMD_COPY:
+		return op->nlb * sizeof(struct pl_nvme_copy_range);
+	default:
+		return (uint64_t)op->nlb << op->ns->lba_shift;
+	}
+}
+#endif
+
+int nvme_submit_slow(struct pl_nvme_qpair *qp, struct pl_nvme_op *op)
+{
+	qp->error = 0;
+	if (qp->nb_free == 0)
+		return 0;
+	if (op->nlb == 0 && op->opc != NVME_CMD_FLUSH)
+		return refuse(qp, op, "it has no blocks");
+	if (has_buffer(op) && ((uintptr_t)op->buf & 3))
+		return refuse(qp, op, "the buffer is not dword aligned");
+	if (command_nlb(qp, op) == 0)
+		return refuse(qp, op, "a block is larger than the queue pair's max_xfer");
+#ifndef NDEBUG
+	if (has_buffer(op) && !nvme_registered(op->buf, data_len(op)))
+		return refuse(qp, op, "the buffer is not registered; see pl_mem_register()");
+#endif
+	switch (op->opc) {
+	case NVME_CMD_WRITE:
+	case NVME_CMD_READ:
+	case NVME_CMD_COMPARE:
+		if (op->nlb <= command_nlb(qp, op))
+			return submit_whole(qp, op);
+		return submit_split(qp, op);
+	case NVME_CMD_WRITE_ZEROES:
+		return submit_split(qp, op);
+	case NVME_CMD_DSM:
+	case NVME_CMD_COPY:
+		return submit_ranges(qp, op);
+	case NVME_CMD_FLUSH:
+		return submit_flush(qp, op);
+	default:
+		return refuse(qp, op, "the opcode is not one that pl_nvme_submit() builds");
+	}
+}
