@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Identify (5.15). */
+#include <stdio.h>
+#include <string.h>
+
+#include "emu.h"
+
+#define CNS_NS        0x00u
+#define CNS_CTRL      0x01u
+#define CNS_ACTIVE_NS 0x02u
+#define CNS_NS_DESCS  0x03u
+#define NIDT_EUI64    0x01u
+#define NIDT_NGUID    0x02u
+#define LPA_EXTENDED  0x04u /* NUMDU and LPO */
+#define VWC_PRESENT   0x01u
+#define VWC_FLUSH_ALL 0x06u /* Flush takes NSID FFFFFFFFh */
+#define DLFEAT_ZEROS  0x01u /* deallocated blocks read as zeros... */
+#define DLFEAT_DEAC   0x08u /* ...and Write Zeroes may deallocate */
+
+/* FNV-1a: names a device the same in every run, without a registry to ask. */
+static uint64_t name_hash(const char *name, uint64_t salt)
+{
+	uint64_t h = 0xcbf29ce484222325ull ^ salt;
+
+	for (; *name != '\0'; name++)
+		h = (h ^ (uint8_t)*name) * 0x100000001b3ull;
+	return h;
+}
+
+static void put_padded(char *field, size_t len, const char *text)
+{
+	size_t n = strnlen(text, len);
+
+	memset(field, ' ', len);
+	memcpy(field, text, n);
+}
+
+static uint8_t mdts_field(uint64_t mdts)
+{
+	return mdts == 0 ? 0 : (uint8_t)__builtin_ctzll(mdts / EMU_PAGE);
+}
+
+static void fill_ctrl(const struct emu_ctrlr *c, struct pl_nvme_id_ctrl *id)
+{
+	uint64_t h = name_hash(c->t.name, 0), g = name_hash(c->t.name, 1);
+
+	put_padded(id->sn, sizeof(id->sn), c->t.name);
+	put_padded(id->mn, sizeof(id->mn), "Peerlane Emulated NVMe Controller");
+	put_padded(id->fr, sizeof(id->fr), EMU_FIRMWARE);
+	id->mdts = mdts_field(c->conf.mdts);
+	id->ver = 0x00010400u;
+	id->rtd3e = 5000000; /* a file may have much to write back */
+	id->cntrltype = 1;   /* I/O controller */
+	id->acl = EMU_ACL;
+	id->aerl = EMU_AERS - 1;
+	id->frmw = 0x03; /* one slot, read-only */
+	id->lpa = LPA_EXTENDED;
+	id->elpe = EMU_ERRLOG - 1;
+	id->wctemp = 343;
+	id->cctemp = 353;
+	id->sqes = 0x66;
+	id->cqes = 0x44;
+	id->nn = EMU_NN;
+	id->oncs = NVME_ONCS_COMPARE | NVME_ONCS_DSM | NVME_ONCS_WRITE_ZEROES |
+		   NVME_ONCS_SAVE_SELECT | NVME_ONCS_COPY;
+	id->vwc = VWC_PRESENT | VWC_FLUSH_ALL;
+	id->ocfs = 0x1; /* descriptor format 0 */
+	snprintf(id->subnqn, sizeof(id->subnqn),
+		 "nqn.2014-08.org.nvmexpress:uuid:%08x-%04x-4%03x-8%03x-%012llx",
+		 (unsigned int)(h >> 32), (unsigned int)(h >> 16) & 0xffff, (unsigned int)h & 0xfff,
+		 (unsigned int)(g >> 48) & 0xfff, (unsigned long long)g & 0xffffffffffffull);
+}
+
+static void fill_nguid(const struct emu_ctrlr *c, uint32_t nsid, uint8_t *nguid)
+{
+	uint64_t h[2] = { name_hash(c->t.name, 2 + 2ull * nsid),
+			  name_hash(c->t.name, 3 + 2ull * nsid) };
+
+	memcpy(nguid, h, sizeof(h));
+}
+
+static void fill_eui64(const struct emu_ctrlr *c, uint32_t nsid, uint8_t *eui64)
+{
+	uint64_t h = name_hash(c->t.name, 3 + 2ull * nsid);
+
+	memcpy(eui64, &h, sizeof(h));
+}
+
+static void fill_ns(const struct emu_ctrlr *c, uint32_t nsid, struct pl_nvme_id_ns *id)
+{
+	const struct emu_ns *ns = &c->ns[nsid - 1];
+
+	id->nsze = ns->nlb;
+	id->ncap = ns->nlb;
+	id->nuse = ns->nlb;
+	id->dlfeat = DLFEAT_ZEROS | DLFEAT_DEAC;
+	id->mssrl = EMU_COPY_MSSRL;
+	id->mcl = EMU_COPY_MCL;
+	id->msrc = EMU_COPY_MSRC;
+	fill_nguid(c, nsid, id->nguid);
+	fill_eui64(c, nsid, id->eui64);
+	id->lbaf[0].lbads = (uint8_t)__builtin_ctz(c->conf.bs);
+}
+
+/* Namespace Identification Descriptors (5.15.2.4). */
+static void fill_descs(const struct emu_ctrlr *c, uint32_t nsid, uint8_t *p)
+{
+	p[0] = NIDT_EUI64;
+	p[1] = 8;
+	fill_eui64(c, nsid, p + 4);
+	p += 4 + 8;
+	p[0] = NIDT_NGUID;
+	p[1] = 16;
+	fill_nguid(c, nsid, p + 4);
+}
+
+static void fill_active(const struct emu_ctrlr *c, uint32_t after, uint32_t *list)
+{
+	for (uint32_t nsid = after + 1; nsid <= c->conf.nb_ns; nsid++)
+		*list++ = nsid;
+}
+
+uint16_t emu_admin_identify(struct emu_ctrlr *c, struct emu_cmd *cmd)
+{
+	const struct pl_nvme_sqe *sqe = &cmd->sqe;
+	union {
+		uint8_t bytes[EMU_PAGE];
+		uint32_t list[EMU_PAGE / 4];
+		struct pl_nvme_id_ctrl ctrl;
+		struct pl_nvme_id_ns ns;
+	} data = { { 0 } };
+	uint16_t status = NVME_SC_SUCCESS;
+
+	/* CNTID, NVMSETID and the UUID index belong to other CNS values. */
+	if (sqe->cdw10 > CNS_NS_DESCS || sqe->cdw11 != 0 || sqe->cdw12 != 0 || sqe->cdw13 != 0 ||
+	    sqe->cdw14 != 0 || sqe->cdw15 != 0)
+		return NVME_SC_INVALID_FIELD;
+	switch (sqe->cdw10) {
+	case CNS_NS:
+		status = emu_ns_check(c, sqe->nsid);
+		if (status == NVME_SC_SUCCESS)
+			fill_ns(c, sqe->nsid, &data.ns);
+		else if (status == NVME_SC_INVALID_FIELD)
+			status = NVME_SC_SUCCESS; /* inactive: zeros say so */
+		break;
+	case CNS_CTRL:
+		if (sqe->nsid != 0)
+			return NVME_SC_INVALID_FIELD;
+		fill_ctrl(c, &data.ctrl);
+		break;
+	case CNS_ACTIVE_NS:
+		if (sqe->nsid >= 0xfffffffeu)
+			return NVME_SC_INVALID_NAMESPACE;
+		if (sqe->nsid < c->conf.nb_ns)
+			fill_active(c, sqe->nsid, data.list);
+		break;
+	default:
+		status = emu_ns_check(c, sqe->nsid);
+		if (status == NVME_SC_SUCCESS)
+			fill_descs(c, sqe->nsid, data.bytes);
+		break;
+	}
+	if (status != NVME_SC_SUCCESS)
+		return status;
+	return emu_data_out(c, cmd, data.bytes, sizeof(data), sizeof(data));
+}

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Misbehaviour on demand, for tests of the host. */
+#include "emu.h"
+
+static void set_flag(bool *flag, bool on)
+{
+	__atomic_store_n(flag, on, __ATOMIC_RELEASE);
+}
+
+void nvme_emu_inject(struct pl_nvme_transport *t, const struct nvme_emu_inject *inject)
+{
+	struct emu_ctrlr *c = emu_ctrlr(t);
+	struct nvme_emu_inject in = *inject;
+
+	if (in.count == 0)
+		in.count = 1;
+	pthread_mutex_lock(&c->lock);
+	switch (in.fault) {
+	case NVME_EMU_FAULT_NONE:
+		c->inject_status.count = 0;
+		c->inject_cid.count = 0;
+		c->inject_drop = 0;
+		set_flag(&c->armed, false);
+		set_flag(&c->hang, false);
+		set_flag(&c->stuck, false);
+		set_flag(&c->gone, false);
+		break;
+	case NVME_EMU_FAULT_STATUS:
+		c->inject_status = in;
+		set_flag(&c->armed, true);
+		break;
+	case NVME_EMU_FAULT_CID:
+		in.count = 1;
+		c->inject_cid = in;
+		break;
+	case NVME_EMU_FAULT_DROP:
+		c->inject_drop = in.count;
+		set_flag(&c->armed, true);
+		break;
+	case NVME_EMU_FAULT_STUCK:
+		set_flag(&c->stuck, true);
+		set_flag(&c->hang, true);
+		break;
+	case NVME_EMU_FAULT_HANG:
+		set_flag(&c->hang, true);
+		break;
+	case NVME_EMU_FAULT_CFS:
+		c->csts |= NVME_CSTS_CFS;
+		break;
+	case NVME_EMU_FAULT_GONE:
+		set_flag(&c->gone, true);
+		break;
+	}
+	set_flag(&c->attention, true);
+	pthread_mutex_unlock(&c->lock);
+}
+
+/* With the lock held: nothing is armed any more once the last count ran out. */
+static void disarm(struct emu_ctrlr *c)
+{
+	if (c->inject_status.count == 0 && c->inject_drop == 0)
+		set_flag(&c->armed, false);
+}
+
+bool emu_inject_status(struct emu_ctrlr *c, const struct emu_cmd *cmd, uint16_t *status)
+{
+	struct nvme_emu_inject *in = &c->inject_status;
+	bool hit;
+
+	pthread_mutex_lock(&c->lock);
+	hit = in->count > 0 && in->opc == cmd->sqe.opc && (in->qid == 0) == (cmd->sq->q.id == 0);
+	if (hit) {
+		*status = in->status;
+		in->count--;
+		disarm(c);
+	}
+	pthread_mutex_unlock(&c->lock);
+	return hit;
+}
+
+bool emu_inject_drop(struct emu_ctrlr *c)
+{
+	bool hit;
+
+	if (!__atomic_load_n(&c->armed, __ATOMIC_ACQUIRE))
+		return false;
+	pthread_mutex_lock(&c->lock);
+	hit = c->inject_drop > 0;
+	if (hit) {
+		c->inject_drop--;
+		disarm(c);
+	}
+	pthread_mutex_unlock(&c->lock);
+	return hit;
+}
+
+/* On the device thread, after a fault was armed. */
+void emu_inject_attend(struct emu_ctrlr *c)
+{
+	struct nvme_emu_inject cid;
+	bool fatal;
+
+	pthread_mutex_lock(&c->lock);
+	cid = c->inject_cid;
+	c->inject_cid.count = 0;
+	fatal = (c->csts & NVME_CSTS_CFS) != 0;
+	pthread_mutex_unlock(&c->lock);
+	if (fatal)
+		c->failed = true;
+	if (cid.count > 0 && emu_running(c) && cid.qid <= EMU_MAX_IO_QUEUES &&
+	    c->sqs[cid.qid].q.exists && emu_cq_room(c, c->sqs[cid.qid].cq) > 0)
+		emu_cq_post(c, &c->sqs[cid.qid], cid.cid, 0, NVME_SC_SUCCESS);
+}
+
+void nvme_emu_counters(struct pl_nvme_transport *t, struct nvme_emu_counters *counters)
+{
+	const struct emu_ctrlr *c = emu_ctrlr(t);
+	const struct nvme_emu_counters *from = &c->counters;
+
+	counters->refused_bytes = __atomic_load_n(&from->refused_bytes, __ATOMIC_RELAXED);
+	counters->dropped_bytes = __atomic_load_n(&from->dropped_bytes, __ATOMIC_RELAXED);
+	counters->peer_writes = __atomic_load_n(&from->peer_writes, __ATOMIC_RELAXED);
+	counters->io_commands = __atomic_load_n(&from->io_commands, __ATOMIC_RELAXED);
+}
