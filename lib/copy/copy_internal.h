@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A copy job: plan.c decides, pipeline.c copies, landing.c proves arrival, verify.c compares. */
+#ifndef PL_COPY_INTERNAL_H
+#define PL_COPY_INTERNAL_H
+
+#include <signal.h>
+
+#include <peerlane/pl_copy.h>
+
+#define COPY_DEFAULT_CHUNK (128u << 10)
+#define COPY_DEFAULT_DEPTH 32u
+#define COPY_BURST	   32u
+#define COPY_TIMEOUT_S	   30u
+
+/* One chunk in flight. The pair of ops is used for both legs while copying, and for the two reads
+ * while verifying. */
+struct copy_slot {
+	struct pl_nvme_op src_op;
+	struct pl_nvme_op dst_op;
+	uint8_t *buf;	    /* while copying: the chunk; while verifying: the source's copy */
+	uint8_t *dst_buf;   /* while verifying: the destination's copy */
+	uint64_t nonce;
+	uint64_t chunk;	    /* index of the chunk */
+	uint64_t start;	    /* TSC at submission of the leg under way */
+	uint32_t len;	    /* bytes of the chunk */
+	uint32_t pending;   /* verifying: reads outstanding */
+	uint32_t retries;   /* landing: re-reads so far */
+};
+
+/* Ops that wait for a slot of their queue, in order. */
+struct copy_queue {
+	struct pl_nvme_qpair *qp;
+	struct pl_nvme_op **ops; /* `depth` entries */
+	uint32_t count;
+};
+
+struct copy_side {
+	struct pl_nvme_ns *ns;
+	uint64_t slba;
+	struct copy_queue q;
+	struct pl_nvme_traffic before;
+};
+
+struct pl_copy {
+	struct pl_copy_plan plan;
+	struct pl_copy_stats stats;
+	struct copy_side src;
+	struct copy_side dst;
+	bool verify;
+	volatile sig_atomic_t cancelled;
+	int error; /* first failure; the job drains, then ends with it */
+	char message[512]; /* and what pl_errmsg() said of it */
+
+	struct pl_p2p_heap *heap; /* of the buffers; NULL: host memory */
+	uint8_t *bufs;
+	size_t buf_stride;
+	size_t piece; /* bytes that one command of the source moves at most */
+	struct copy_slot *slots;
+	struct copy_slot **free_slots;
+	uint32_t nb_free;
+	struct copy_slot **landing; /* read, arrival not proven yet */
+	uint32_t nb_landing;
+	uint64_t next_chunk;
+	uint64_t *done_map; /* one bit per chunk whose write completed */
+
+	uint8_t *verify_bufs;
+	uint32_t verify_depth;
+
+	bool started;
+	uint64_t phase_start; /* TSC */
+	uint64_t last_progress;
+	struct pl_hist *read_hist;
+	struct pl_hist *write_hist;
+};
+
+/* plan.c */
+int copy_plan(const struct pl_copy_opts *opts, struct pl_copy *job);
+
+/* pipeline.c: one round; true while chunks are outstanding or left */
+bool copy_round(struct pl_copy *job);
+uint64_t copy_chunk_len(const struct pl_copy *job, uint64_t chunk);
+void copy_fail(struct pl_copy *job, int err); /* keeps the first, and its message */
+void copy_queue_flush(struct copy_queue *q);
+
+/* landing.c */
+void landing_stamp(const struct pl_copy *job, struct copy_slot *slot);
+int landing_flush(const struct pl_copy *job, const struct copy_slot *last);
+bool landing_arrived(struct pl_copy *job, struct copy_slot *slot);
+int landing_lost(const struct pl_copy *job, const struct copy_slot *slot);
+
+/* verify.c */
+void verify_start(struct pl_copy *job);
+bool verify_round(struct pl_copy *job);
+
+#endif
