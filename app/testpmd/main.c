@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * peerlane-testpmd: generates I/O, or copies, on NVMe devices and says how fast it went and which
+ * memory the bytes crossed.
+ */
+#include <rte_cycles.h>
+
+#include <peerlane/pl_eal.h>
+#include <peerlane/pl_iommu.h>
+#include <rte_lcore.h>
+
+#include "report_json.h"
+#include "stop.h"
+#include "testpmd.h"
+#include "workload.h"
+
+static json_t *document(const struct testpmd *t)
+{
+	json_t *options =
+		json_pack("{s:s, s:s, s:i}", "ioengine", "peerlane", "iommu",
+			  pl_ioas_backend(pl_ioas_default()), "lcores", (int)rte_lcore_count());
+	json_t *doc = app_json_document(options, t->jobs);
+
+	if (doc && t->peerlane)
+		json_object_set_new(doc, "peerlane", t->peerlane);
+	return doc;
+}
+
+/* Between init and cleanup. */
+static int run(const struct app_cli *cli, const struct testpmd_opts *o, struct app_json_file *json)
+{
+	struct testpmd t = {
+		.cli = cli,
+		.opts = o,
+		.human = json->human,
+		.hz = rte_get_tsc_hz(),
+		.jobs = json_array(),
+	};
+	int status;
+
+	app_stop_init();
+	status = o->workload->next ? io_run(&t) : copy_run(&t);
+	if (!json_array_size(t.jobs)) {
+		json_decref(t.jobs);
+		json_decref(t.peerlane);
+		return status;
+	}
+	fflush(t.human);
+	if (app_json_write(json, document(&t))) {
+		app_cli_error(cli);
+		return APP_EXIT_FAIL;
+	}
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	struct app_json_file json;
+	struct testpmd_opts opts;
+	struct app_cli cli;
+	int rc, status;
+
+	app_cli_init(&cli, argc, argv);
+	if (cli.help) {
+		app_cli_help(&cli, testpmd_usage);
+		return APP_EXIT_OK;
+	}
+	if (options_parse(&cli, &opts) || app_json_open(&json, opts.json)) {
+		app_cli_error(&cli);
+		return APP_EXIT_USAGE;
+	}
+	rc = pl_eal_init(argc, argv);
+	if (rc < 0) {
+		app_fail_lib(rc);
+		app_cli_error(&cli);
+		status = app_setup_status(rc);
+	} else {
+		status = run(&cli, &opts, &json);
+		pl_eal_cleanup();
+	}
+	app_json_discard(&json);
+	return status;
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What a run of the program hands around, and its two kinds of run. */
+#ifndef TESTPMD_H
+#define TESTPMD_H
+
+#include <stdio.h>
+
+#include <jansson.h>
+
+#include "cli.h"
+#include "options.h"
+
+struct testpmd {
+	const struct app_cli *cli;
+	const struct testpmd_opts *opts;
+	FILE *human;      /* where tables and progress go */
+	uint64_t hz;      /* TSC cycles per second */
+	json_t *jobs;     /* results are appended here */
+	json_t *peerlane; /* and, where they belong to no job, here */
+};
+
+/* Both print what they do and found. They return the exit status; the message of a failure that
+ * app_fail() recorded has been printed. */
+int io_run(struct testpmd *t);
+int copy_run(struct testpmd *t);
+
+#endif
