@@ -180,8 +180,10 @@ struct emu_ctrlr {
 	struct pl_soft_dev *dma;
 	pthread_t thread;
 	bool thread_started;
-	uint32_t nslots; /* doorbells in the array: SQ and CQ of each queue */
-	uint32_t *stray; /* values of doorbells without a queue that were reported */
+	bool shares_core;       /* the thread may run where the main lcore polls */
+	struct emu_ctrlr *next; /* emu_thread.c's list */
+	uint32_t nslots;        /* doorbells in the array: SQ and CQ of each queue */
+	uint32_t *stray;        /* values of doorbells without a queue that were reported */
 
 	pthread_mutex_t lock;
 	uint64_t cap;
@@ -285,6 +287,7 @@ void emu_sq_open(struct emu_ctrlr *c, uint16_t id, uint64_t base, uint32_t size,
 void emu_cq_open(struct emu_ctrlr *c, uint16_t id, uint64_t base, uint32_t size);
 void emu_sq_close(struct emu_ctrlr *c, struct emu_sq *sq);
 void emu_cq_close(struct emu_ctrlr *c, struct emu_cq *cq);
+bool emu_pending(const struct emu_ctrlr *c); /* any thread: whether commands wait */
 bool emu_sq_poll(struct emu_ctrlr *c, struct emu_sq *sq);
 uint32_t emu_cq_room(struct emu_ctrlr *c, struct emu_cq *cq);
 void emu_cq_post(struct emu_ctrlr *c, const struct emu_sq *sq, uint16_t cid, uint32_t dw0,

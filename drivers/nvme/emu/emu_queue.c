@@ -109,14 +109,12 @@ static void queue_open(struct emu_ctrlr *c, struct emu_queue *q, uint16_t id, ui
 {
 	check_stray(c, slot); /* before the value is wiped */
 	doorbell_clear(c, slot);
-	*q = (struct emu_queue){
-		.exists = true,
-		.id = id,
-		.size = size,
-		.shift = shift,
-		.base = base,
-		.bad = NO_BAD_VALUE,
-	};
+	q->id = id;
+	q->size = size;
+	q->shift = shift;
+	q->base = base;
+	q->pages = NULL;
+	q->bad = NO_BAD_VALUE;
 }
 
 void emu_cq_open(struct emu_ctrlr *c, uint16_t id, uint64_t base, uint32_t size)
@@ -128,6 +126,7 @@ void emu_cq_open(struct emu_ctrlr *c, uint16_t id, uint64_t base, uint32_t size)
 	cq->tail = 0;
 	cq->phase = 1;
 	cq->nb_sqs = 0;
+	cq->q.exists = true;
 }
 
 void emu_sq_open(struct emu_ctrlr *c, uint16_t id, uint64_t base, uint32_t size, uint16_t cqid)
@@ -135,8 +134,9 @@ void emu_sq_open(struct emu_ctrlr *c, uint16_t id, uint64_t base, uint32_t size,
 	struct emu_sq *sq = &c->sqs[id];
 
 	queue_open(c, &sq->q, id, base, size, 6, 2u * id);
-	sq->head = 0;
+	__atomic_store_n(&sq->head, 0, __ATOMIC_RELAXED);
 	sq->tail = 0;
+	__atomic_store_n(&sq->q.exists, true, __ATOMIC_RELAXED);
 	sq->cq = &c->cqs[cqid];
 	sq->cq->nb_sqs++;
 }
@@ -145,7 +145,7 @@ static void queue_close(struct emu_ctrlr *c, struct emu_queue *q, uint32_t slot)
 {
 	free(q->pages);
 	q->pages = NULL;
-	q->exists = false;
+	__atomic_store_n(&q->exists, false, __ATOMIC_RELAXED);
 	doorbell_clear(c, slot);
 }
 
@@ -221,11 +221,11 @@ void emu_cq_post(struct emu_ctrlr *c, const struct emu_sq *sq, uint16_t cid, uin
 
 static void execute(struct emu_ctrlr *c, struct emu_cmd *cmd)
 {
+	uint32_t next = cmd->sq->head + 1;
 	uint16_t status;
 
 	cmd->dw0 = 0;
-	if (++cmd->sq->head == cmd->sq->q.size)
-		cmd->sq->head = 0;
+	__atomic_store_n(&cmd->sq->head, next == cmd->sq->q.size ? 0 : next, __ATOMIC_RELAXED);
 	if (cmd->sq->q.id != 0)
 		emu_add(&c->counters.io_commands, 1);
 	if (!__atomic_load_n(&c->armed, __ATOMIC_ACQUIRE) || !emu_inject_status(c, cmd, &status))
@@ -235,6 +235,15 @@ static void execute(struct emu_ctrlr *c, struct emu_cmd *cmd)
 	if (status != NVME_SC_SUCCESS)
 		emu_log_error(c, cmd, status);
 	emu_cq_post(c, cmd->sq, cmd->sqe.cid, cmd->dw0, status);
+}
+
+bool emu_pending(const struct emu_ctrlr *c)
+{
+	for (uint32_t i = 0; i <= c->conf.queues; i++)
+		if (__atomic_load_n(&c->sqs[i].q.exists, __ATOMIC_RELAXED) &&
+		    __atomic_load_n(&c->sqs[i].head, __ATOMIC_RELAXED) != doorbell_read(c, 2 * i))
+			return true;
+	return false;
 }
 
 /* Up to EMU_BATCH commands of one queue. Returns whether there were any. */

@@ -6,6 +6,7 @@
 #include <sys/prctl.h>
 #include <time.h>
 
+#include <rte_common.h>
 #include <rte_lcore.h>
 #include <rte_pause.h>
 
@@ -15,46 +16,59 @@
 #include "pl_subsystem.h"
 
 /*
- * An idle device spins about as long as a host needs to ring again, then yields, then sleeps. When
- * devices share cores, one that spins keeps its peer from the very work it waits for: then it
- * yields almost at once.
+ * An idle device spins about as long as a host needs to ring again, then yields, then sleeps. Where
+ * devices are more than the cores, one that spins may keep a peer from the very work it waits for:
+ * so it yields as soon as a peer has some, and only then, since a core given up to strangers is
+ * gone for a time slice. On a poller's core it yields almost at once.
  */
-#define IDLE_SPINS    2000u
-#define IDLE_CROWDED  32u
+#define IDLE_SPINS    1000u
+#define IDLE_SHARED   32u
 #define IDLE_YIELDS   200u
 #define SLEEP_MIN_NS  2000
 #define SLEEP_MAX_NS  100000
 #define SCAN_INTERVAL 4096u /* rounds between looks at doorbells that have no queue */
 
-static uint32_t nb_devices; /* atomic: device threads that run */
+static pthread_mutex_t devices_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct emu_ctrlr *devices;
+static uint32_t nb_devices; /* atomic */
 
 struct idleness {
-	uint32_t cpus; /* that the thread may run on */
+	uint32_t cpus;  /* that the thread may run on */
+	uint32_t spins; /* before it yields */
 	uint32_t rounds;
 	long sleep_ns;
 };
 
-static uint32_t idle_spins(const struct idleness *idle)
+static bool peer_pending(const struct emu_ctrlr *c)
 {
-	return __atomic_load_n(&nb_devices, __ATOMIC_RELAXED) > idle->cpus ? IDLE_CROWDED
-									   : IDLE_SPINS;
+	bool pending = false;
+
+	/* Held by a peer that looks, or by a thread that comes or goes: the next round will do. */
+	if (pthread_mutex_trylock(&devices_lock) != 0)
+		return false;
+	for (const struct emu_ctrlr *d = devices; d != NULL && !pending; d = d->next)
+		pending = d != c && emu_pending(d);
+	pthread_mutex_unlock(&devices_lock);
+	return pending;
 }
 
-static void back_off(struct idleness *idle)
+static void back_off(const struct emu_ctrlr *c, struct idleness *idle)
 {
 	struct timespec ts = { 0, idle->sleep_ns };
-	uint32_t spins = idle_spins(idle);
 
-	if (idle->rounds < IDLE_SPINS + IDLE_YIELDS)
+	if (__atomic_load_n(&nb_devices, __ATOMIC_RELAXED) > idle->cpus && peer_pending(c)) {
+		sched_yield();
+		return;
+	}
+	if (idle->rounds < idle->spins + IDLE_YIELDS)
 		idle->rounds++;
-	if (idle->rounds < spins) {
+	if (idle->rounds < idle->spins) {
 		rte_pause();
-	} else if (idle->rounds < spins + IDLE_YIELDS) {
+	} else if (idle->rounds < idle->spins + IDLE_YIELDS) {
 		sched_yield();
 	} else {
 		nanosleep(&ts, NULL);
-		idle->sleep_ns =
-			idle->sleep_ns * 2 < SLEEP_MAX_NS ? idle->sleep_ns * 2 : SLEEP_MAX_NS;
+		idle->sleep_ns = RTE_MIN(idle->sleep_ns * 2, SLEEP_MAX_NS);
 	}
 }
 
@@ -72,7 +86,11 @@ static bool poll_queues(struct emu_ctrlr *c)
 static void *device_main(void *arg)
 {
 	struct emu_ctrlr *c = arg;
-	struct idleness idle = { .cpus = 1, .sleep_ns = SLEEP_MIN_NS };
+	struct idleness idle = {
+		.cpus = 1,
+		.spins = c->shares_core ? IDLE_SHARED : IDLE_SPINS,
+		.sleep_ns = SLEEP_MIN_NS,
+	};
 	uint32_t rounds = 0;
 	cpu_set_t cpus;
 
@@ -80,7 +98,6 @@ static void *device_main(void *arg)
 	(void)prctl(PR_SET_TIMERSLACK, 1ul, 0, 0, 0);
 	if (sched_getaffinity(0, sizeof(cpus), &cpus) == 0)
 		idle.cpus = (uint32_t)CPU_COUNT(&cpus);
-	__atomic_fetch_add(&nb_devices, 1, __ATOMIC_RELAXED);
 	while (!__atomic_load_n(&c->stop, __ATOMIC_RELAXED)) {
 		bool worked = false;
 
@@ -88,7 +105,7 @@ static void *device_main(void *arg)
 			emu_attend(c);
 		if (emu_running(c)) {
 			worked = poll_queues(c);
-			if (++rounds % SCAN_INTERVAL == 0 || idle.rounds >= idle_spins(&idle))
+			if (++rounds % SCAN_INTERVAL == 0 || idle.rounds >= idle.spins)
 				emu_doorbells_scan(c);
 			emu_events_post(c);
 		}
@@ -96,11 +113,31 @@ static void *device_main(void *arg)
 			idle.rounds = 0;
 			idle.sleep_ns = SLEEP_MIN_NS;
 		} else {
-			back_off(&idle);
+			back_off(c, &idle);
 		}
 	}
-	__atomic_fetch_sub(&nb_devices, 1, __ATOMIC_RELAXED);
 	return NULL;
+}
+
+static void devices_add(struct emu_ctrlr *c)
+{
+	pthread_mutex_lock(&devices_lock);
+	c->next = devices;
+	devices = c;
+	__atomic_fetch_add(&nb_devices, 1, __ATOMIC_RELAXED);
+	pthread_mutex_unlock(&devices_lock);
+}
+
+static void devices_remove(struct emu_ctrlr *c)
+{
+	struct emu_ctrlr **p = &devices;
+
+	pthread_mutex_lock(&devices_lock);
+	while (*p != c)
+		p = &(*p)->next;
+	*p = c->next;
+	__atomic_fetch_sub(&nb_devices, 1, __ATOMIC_RELAXED);
+	pthread_mutex_unlock(&devices_lock);
 }
 
 static void remove_cpus(cpu_set_t *from, unsigned int lcore)
@@ -118,7 +155,7 @@ static void remove_cpus(cpu_set_t *from, unsigned int lcore)
  * end of a time slice with every command. So the process's CPUs without those of lcores are best,
  * next those without the main lcore's, which polls whenever anything runs at all.
  */
-static void device_cpus(const struct pl_eal_conf *eal, cpu_set_t *cpus)
+static void device_cpus(struct emu_ctrlr *c, const struct pl_eal_conf *eal, cpu_set_t *cpus)
 {
 	unsigned int lcore;
 
@@ -129,7 +166,8 @@ static void device_cpus(const struct pl_eal_conf *eal, cpu_set_t *cpus)
 		return;
 	*cpus = eal->process_cpus;
 	remove_cpus(cpus, rte_get_main_lcore());
-	if (CPU_COUNT(cpus) == 0)
+	c->shares_core = CPU_COUNT(cpus) == 0;
+	if (c->shares_core)
 		*cpus = eal->process_cpus;
 }
 
@@ -146,17 +184,20 @@ int emu_thread_start(struct emu_ctrlr *c)
 	if (pl_inject_hit() || pthread_attr_init(&attr) != 0)
 		return pl_fail(-ENOMEM, "%s: no memory for a device thread", c->t.name);
 	if (eal != NULL) {
-		device_cpus(eal, &cpus);
+		device_cpus(c, eal, &cpus);
 		(void)pthread_attr_setaffinity_np(&attr, sizeof(cpus), &cpus);
 	}
+	devices_add(c);
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	err = pthread_create(&c->thread, &attr, device_main, c);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	pthread_attr_destroy(&attr);
-	if (err != 0)
+	if (err != 0) {
+		devices_remove(c);
 		return pl_fail(-ENOMEM, "%s: cannot start a device thread: %s", c->t.name,
 			       strerror(err));
+	}
 	snprintf(name, sizeof(name), "%.15s", c->t.name);
 	(void)pthread_setname_np(c->thread, name);
 	c->thread_started = true;
@@ -169,5 +210,6 @@ void emu_thread_stop(struct emu_ctrlr *c)
 		return;
 	__atomic_store_n(&c->stop, true, __ATOMIC_RELAXED);
 	pthread_join(c->thread, NULL);
+	devices_remove(c);
 	c->thread_started = false;
 }
