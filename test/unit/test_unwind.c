@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Every step of setting up a queue pair, a copy and a reset fails once, in turn: the call says so,
+ * and memory, device memory and identifiers are what they were.
+ */
+#include "fixture.h"
+
+#include <rte_malloc.h>
+
+#include <peerlane/pl_copy.h>
+
+#include "pl_inject.h"
+
+#define A "nvme_emu0"
+#define B "nvme_emu1"
+
+static size_t peer_bytes_free(void)
+{
+	struct pl_nvme_ctrlr *c = NULL;
+	struct pl_p2p_heap_stats stats;
+	size_t sum = 0;
+
+	while ((c = pl_nvme_ctrlr_next(c)))
+		for (int kind = PL_MEM_CMB; kind <= PL_MEM_PMR; kind++) {
+			struct pl_p2p_heap *heap = pl_nvme_ctrlr_heap(c, (enum pl_mem_kind)kind);
+
+			if (!heap)
+				continue;
+			pl_p2p_heap_stats(heap, &stats);
+			assert_int_equal(stats.free, stats.largest_free);
+			sum += stats.free;
+		}
+	return sum;
+}
+
+/* All queue pairs of both controllers can be had. */
+static void assert_all_queues(void)
+{
+	struct pl_nvme_qpair *qps[2][4];
+
+	for (int c = 0; c < 2; c++)
+		for (int i = 0; i < 4; i++)
+			qps[c][i] = qpair_of(c ? B : A, 4, 4096);
+	for (int c = 0; c < 2; c++)
+		for (int i = 0; i < 4; i++)
+			pl_nvme_qpair_destroy(qps[c][i]);
+}
+
+/* What a sweep goes over: builds, and undoes what it built. */
+struct target {
+	int (*build)(void *arg, void **built);
+	void (*undo)(void *built);
+	void *arg;
+};
+
+/* Returns how many steps there were. */
+static unsigned int sweep(const struct target *t)
+{
+	size_t host = heap_in_use(), peers = peer_bytes_free();
+	unsigned int nth;
+
+	for (nth = 1;; nth++) {
+		void *built = NULL;
+		bool fired;
+		int rc;
+
+		pl_inject_arm(nth);
+		rc = t->build(t->arg, &built);
+		fired = pl_inject_fired();
+		pl_inject_arm(0);
+		if (rc == 0)
+			t->undo(built);
+		else
+			assert_null(built);
+		assert_int_equal(heap_in_use(), host);
+		assert_int_equal(peer_bytes_free(), peers);
+		if (!fired) {
+			assert_int_equal(rc, 0);
+			break;
+		}
+		if (rc) {
+			if (rc != -ENOMEM)
+				fail_msg("step %u: %d, %s", nth, rc, pl_errmsg());
+			assert_errmsg("no ");
+		}
+	}
+	assert_all_queues();
+	return nth - 1;
+}
+
+static int build_qpair(void *arg, void **built)
+{
+	struct pl_nvme_qpair *qp = NULL;
+	int rc = pl_nvme_qpair_create(ctrlr_of(A), arg, &qp);
+
+	*built = qp;
+	return rc;
+}
+
+static void undo_qpair(void *built)
+{
+	pl_nvme_qpair_destroy(built);
+}
+
+static void test_qpair(void **state)
+{
+	struct pl_nvme_qpair_opts opts = { .opts_size = sizeof(opts), .depth = 64 };
+	const struct target t = { build_qpair, undo_qpair, &opts };
+
+	(void)state;
+	assert_true(sweep(&t) >= 6); /* the pair, two tables, both rings, the lists */
+	opts.sq_in_cmb = 1;
+	assert_true(sweep(&t) >= 4);
+	opts.prp_in_cmb = 1;
+	assert_true(sweep(&t) >= 4);
+	opts.sq_in_cmb = 0;
+	assert_true(sweep(&t) >= 4);
+}
+
+static int build_copy(void *arg, void **built)
+{
+	struct pl_copy *job = NULL;
+	int rc = pl_copy_create(arg, &job);
+
+	*built = job;
+	return rc;
+}
+
+static void undo_copy(void *built)
+{
+	pl_copy_destroy(built);
+}
+
+static void test_copy(void **state)
+{
+	static const enum pl_copy_via ways[] = { PL_COPY_VIA_DST, PL_COPY_VIA_SRC,
+						 PL_COPY_VIA_HOST, PL_COPY_VIA_AUTO };
+
+	(void)state;
+	for (size_t i = 0; i < RTE_DIM(ways); i++) {
+		struct pl_copy_opts opts = {
+			.opts_size = sizeof(opts),
+			.src = ns_of(A, 1),
+			.dst = ns_of(B, 1),
+			.nlb = 1000,
+			.via = ways[i],
+			.chunk = 4096,
+			.depth = 8,
+			.verify = true,
+		};
+		const struct target t = { build_copy, undo_copy, &opts };
+
+		/* Nine tables, buffers, and two queue pairs of six steps. */
+		assert_true(sweep(&t) >= 20);
+	}
+}
+
+/* A reset that fails leaves a failed controller, which the next reset brings back. */
+static void test_reset(void **state)
+{
+	size_t host = heap_in_use(), peers = peer_bytes_free();
+	unsigned int nth, failed = 0;
+
+	(void)state;
+	for (nth = 1;; nth++) {
+		struct pl_nvme_qpair *qp = NULL;
+		int rc;
+
+		pl_inject_arm(nth);
+		rc = pl_nvme_ctrlr_reset(ctrlr_of(A));
+		if (!pl_inject_fired()) {
+			assert_int_equal(rc, 0);
+			break;
+		}
+		pl_inject_arm(0);
+		assert_int_equal(rc, -ENOMEM);
+		failed++;
+		assert_int_equal(pl_nvme_qpair_create(ctrlr_of(A), NULL, &qp), -ENODEV);
+		assert_int_equal(heap_in_use(), host);
+		assert_int_equal(pl_nvme_ctrlr_reset(ctrlr_of(A)), 0);
+		assert_int_equal(heap_in_use(), host);
+		assert_int_equal(peer_bytes_free(), peers);
+		assert_all_queues();
+	}
+	pl_inject_arm(0);
+	assert_true(failed >= 3);
+}
+
+static int setup(void **state)
+{
+	static const char *const vdevs[] = {
+		A ",size=1M,cmb=256K,pmr=64K,queues=4",
+		B ",size=1M,cmb=256K,queues=4",
+	};
+
+	(void)state;
+	return fixture_start(vdevs, RTE_DIM(vdevs), 1);
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	pl_eal_cleanup();
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_qpair),
+		cmocka_unit_test(test_copy),
+		cmocka_unit_test(test_reset),
+	};
+
+	return cmocka_run_group_tests_name("unwind", tests, setup, teardown);
+}
