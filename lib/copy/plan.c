@@ -10,6 +10,7 @@
 #include <rte_common.h>
 
 #include "copy_internal.h"
+#include "nvme_internal.h"
 #include "pl_log.h"
 
 enum role { ROLE_DST, ROLE_SRC, ROLE_THIRD };
@@ -47,6 +48,13 @@ static const char *ctrlr_name(const struct pl_nvme_ctrlr *ctrlr)
 }
 
 /* A source that is also the destination moves both legs through its own memory. */
+/* Emulated and PCI controllers never share an address space, so neither reaches the other's memory. */
+static bool reachable(const struct pl_copy *job, const struct pl_nvme_ctrlr *provider)
+{
+	return nvme_ctrlr_reaches(job->src.ns->ctrlr, provider) &&
+	       nvme_ctrlr_reaches(job->dst.ns->ctrlr, provider);
+}
+
 static bool role_allowed(const struct pl_copy *job, const struct pl_nvme_ctrlr *ctrlr,
 			 enum pl_mem_kind kind)
 {
@@ -109,6 +117,8 @@ static int try_ctrlr(struct pl_copy *job, struct pl_nvme_ctrlr *ctrlr, bool dept
 	const enum pl_mem_kind kinds[] = { PL_MEM_CMB, PL_MEM_PMR };
 	int rc = -EREMOTEIO;
 
+	if (!reachable(job, ctrlr))
+		return rc;
 	for (size_t i = 0; i < RTE_DIM(kinds); i++) {
 		struct pl_p2p_heap *heap = pl_nvme_ctrlr_heap(ctrlr, kinds[i]);
 		uint32_t depth;
@@ -142,8 +152,12 @@ static void take_host(struct pl_copy *job, const char *reason)
 static int plan_asked(struct pl_copy *job, struct pl_nvme_ctrlr *ctrlr, const char *role,
 		      bool depth_given)
 {
-	int rc = try_ctrlr(job, ctrlr, depth_given);
+	int rc;
 
+	if (!reachable(job, ctrlr))
+		return pl_fail(-EREMOTEIO, "emulated and PCI controllers share no IO address space, so the "
+			       "memory of %s is not for both: use --via host", ctrlr_name(ctrlr));
+	rc = try_ctrlr(job, ctrlr, depth_given);
 	if (rc == -EREMOTEIO)
 		return pl_fail(-EREMOTEIO, "%s has no CMB or PMR that can hold the data as the %s of "
 			       "this copy (none, or without the right it needs: WDS to write from it, "
@@ -187,7 +201,7 @@ static int plan_auto(struct pl_copy *job, bool depth_given)
 	/* There is a peer-to-peer way and the user can have it: bouncing would hide that. */
 	if (small)
 		return small;
-	take_host(job, "no controller has a CMB or PMR that can hold the data");
+	take_host(job, "no controller has a CMB or PMR that can hold the data and that both reach");
 	return 0;
 }
 

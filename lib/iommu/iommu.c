@@ -8,7 +8,9 @@
 
 #include <rte_common.h>
 
+#include "both.h"
 #include "iommu_backend.h"
+#include "pci_sysfs.h"
 #include "pl_log.h"
 #include "pl_subsystem.h"
 
@@ -20,7 +22,8 @@ static const char *const known_names[] = { "iommufd", "type1", "soft" };
 #define RANGES_MAX 64
 
 static struct pl_ioas_backend *backends; /* by descending priority */
-static struct pl_ioas *default_ioas;
+static struct pl_ioas *spaces[2];	 /* for emulated devices, for PCI devices */
+static struct pl_ioas *default_ioas;	 /* the one of them, or a stand-in for both */
 
 void pl_ioas_backend_register(struct pl_ioas_backend *backend)
 {
@@ -70,9 +73,11 @@ static int check_auto(const char *args)
 		       args, ACCEPTED);
 }
 
-static int create_auto(struct pl_ioas **ioas)
+static int create_auto(bool pci, struct pl_ioas **ioas)
 {
 	for (const struct pl_ioas_backend *b = backends; b != NULL; b = b->next) {
+		if (b->ops->pci != pci)
+			continue;
 		if (b->ops->available() != 0) {
 			PL_LOG(INFO, "IOMMU backend %s cannot be used: %s", b->ops->name,
 			       pl_errmsg());
@@ -82,7 +87,7 @@ static int create_auto(struct pl_ioas **ioas)
 		       b->ops->name);
 		return b->ops->create("", ioas);
 	}
-	return pl_fail(-ENOTSUP, "no IOMMU backend can be used here: see the log for each reason");
+	return pl_fail(-ENOTSUP, "no IOMMU backend can be used here: %s", pl_errmsg());
 }
 
 int pl_ioas_create(const char *backend, const char *args, struct pl_ioas **ioas)
@@ -92,7 +97,7 @@ int pl_ioas_create(const char *backend, const char *args, struct pl_ioas **ioas)
 
 	if (strcmp(backend, "auto") == 0) {
 		ret = check_auto(args);
-		return ret != 0 ? ret : create_auto(ioas);
+		return ret != 0 ? ret : create_auto(false, ioas);
 	}
 	ret = find_backend(backend, &ops);
 	if (ret == 0)
@@ -115,6 +120,11 @@ void pl_ioas_destroy(struct pl_ioas *ioas)
 struct pl_ioas *pl_ioas_default(void)
 {
 	return default_ioas;
+}
+
+struct pl_ioas *pl_ioas_of(bool pci)
+{
+	return spaces[pci];
 }
 
 const char *pl_ioas_backend(const struct pl_ioas *ioas)
@@ -181,26 +191,123 @@ void pl_ioas_stats(const struct pl_ioas *ioas, struct pl_ioas_stats *stats)
 	ioas->ops->stats(ioas, stats);
 }
 
+/* Whether the command line's choice is one for PCI devices; `auto` is for either. */
+static int check_choice(const struct pl_eal_conf *conf, const struct pl_ioas_ops *ops)
+{
+	if (conf->nb_pcis > 0 && !ops->pci)
+		return pl_fail(-EINVAL,
+			       "--iommu=%s serves emulated devices only, and -a %s is a PCI device; "
+			       "accepted with it are auto, iommufd, type1",
+			       ops->name, conf->pcis[0].name);
+	if (conf->nb_pcis == 0 && ops->pci)
+		return pl_fail(-EINVAL,
+			       "--iommu=%s serves PCI devices only, and there is no -a BDF; accepted "
+			       "without are auto, soft",
+			       ops->name);
+	return 0;
+}
+
 static int iommu_check(const struct pl_eal_conf *conf)
 {
 	const struct pl_ioas_ops *ops;
-	int ret;
+	int ret = 0;
 
+	/* What the user named comes first: a missing device is a better answer than a missing IOMMU. */
+	for (unsigned int i = 0; i < conf->nb_pcis && ret == 0; i++)
+		ret = pci_sysfs_check_vfio(conf->pcis[i].name);
+	if (ret != 0)
+		return ret;
 	if (strcmp(conf->iommu.name, "auto") == 0)
 		return check_auto(conf->iommu.args);
 	ret = find_backend(conf->iommu.name, &ops);
+	if (ret == 0)
+		ret = check_choice(conf, ops);
 	return ret != 0 ? ret : ops->check(conf->iommu.args);
 }
 
-static int iommu_init(const struct pl_eal_conf *conf)
+static int attach_all(struct pl_ioas *ioas, const struct pl_eal_conf *conf)
 {
-	return pl_ioas_create(conf->iommu.name, conf->iommu.args, &default_ioas);
+	int ret = 0;
+
+	for (unsigned int i = 0; i < conf->nb_pcis && ret == 0; i++)
+		ret = ioas->ops->attach(ioas, conf->pcis[i].name);
+	return ret;
+}
+
+/* Peer-to-peer is what this is for: where the first choice cannot import a peer's memory and
+ * another backend can, that one is better. */
+static int prefer_import(const struct pl_eal_conf *conf, struct pl_ioas **ioas)
+{
+	const char *first = (*ioas)->ops->name;
+	struct pl_ioas *other;
+
+	if ((*ioas)->ops->can_import(*ioas))
+		return 0;
+	pl_ioas_destroy(*ioas);
+	if (pl_ioas_create("type1", "", &other) == 0) {
+		*ioas = other;
+		PL_LOG(NOTICE, "IOMMU backend type1 instead of %s: this kernel cannot map a device's "
+		       "memory for peers through iommufd (it needs Linux 6.19 with "
+		       "CONFIG_VFIO_PCI_DMABUF)", first);
+	} else {
+		PL_LOG(NOTICE, "no peer-to-peer between PCI devices: this kernel cannot map a device's "
+		       "memory for peers through iommufd, and type1 cannot be used: %s", pl_errmsg());
+		if (pl_ioas_create(first, "", ioas) != 0)
+			return -ENOTSUP;
+	}
+	return attach_all(*ioas, conf);
+}
+
+static int pci_init(const struct pl_eal_conf *conf)
+{
+	bool chosen = strcmp(conf->iommu.name, "auto") != 0;
+	struct pl_ioas *ioas;
+	int ret;
+
+	ret = chosen ? pl_ioas_create(conf->iommu.name, conf->iommu.args, &ioas) :
+		       create_auto(true, &ioas);
+	if (ret != 0)
+		return ret;
+	spaces[true] = ioas;
+	ret = attach_all(ioas, conf);
+	if (ret == 0 && !chosen)
+		ret = prefer_import(conf, &spaces[true]);
+	return ret;
 }
 
 static void iommu_fini(void)
 {
-	pl_ioas_destroy(default_ioas);
-	default_ioas = NULL;
+	if (default_ioas != spaces[false] && default_ioas != spaces[true])
+		pl_ioas_destroy(default_ioas);
+	pl_ioas_destroy(spaces[true]);
+	pl_ioas_destroy(spaces[false]);
+	default_ioas = spaces[false] = spaces[true] = NULL;
+}
+
+static int soft_init(const struct pl_eal_conf *conf)
+{
+	bool chosen = strcmp(conf->iommu.name, "soft") == 0;
+
+	return chosen ? pl_ioas_create("soft", conf->iommu.args, &spaces[false]) :
+			create_auto(false, &spaces[false]);
+}
+
+static int iommu_init(const struct pl_eal_conf *conf)
+{
+	int ret = 0;
+
+	if (conf->nb_pcis > 0)
+		ret = pci_init(conf);
+	/* A process without any device still registers memory somewhere. */
+	if (ret == 0 && (conf->nb_vdevs > 0 || conf->nb_pcis == 0))
+		ret = soft_init(conf);
+	if (ret == 0 && spaces[false] != NULL && spaces[true] != NULL)
+		ret = pl_ioas_both_create(spaces[true], spaces[false], &default_ioas);
+	else if (ret == 0)
+		default_ioas = spaces[true] != NULL ? spaces[true] : spaces[false];
+	if (ret != 0)
+		iommu_fini();
+	return ret;
 }
 
 static struct pl_subsystem iommu_subsystem = {

@@ -315,6 +315,11 @@ unlock:
 	return rc;
 }
 
+bool nvme_ctrlr_reaches(const struct pl_nvme_ctrlr *client, const struct pl_nvme_ctrlr *provider)
+{
+	return client->t->ioas == provider->t->ioas;
+}
+
 void pl_nvme_ctrlr_info(const struct pl_nvme_ctrlr *ctrlr, struct pl_nvme_ctrlr_info *info)
 {
 	*info = ctrlr->info;

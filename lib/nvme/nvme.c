@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "iommu_backend.h"
 #include "nvme_internal.h"
 #include "pl_log.h"
 #include "pl_subsystem.h"
@@ -85,7 +86,7 @@ static int start_one(const struct pl_nvme_transport_ops *ops, const struct pl_de
 		     struct pl_nvme_ctrlr ***tail)
 {
 	struct pl_nvme_transport *t;
-	int rc = ops->probe(devarg->name, devarg->args, pl_ioas_default(), &t);
+	int rc = ops->probe(devarg->name, devarg->args, pl_ioas_of(ops->pci), &t);
 
 	if (rc)
 		return rc;

@@ -113,6 +113,9 @@ void nvme_relax(void);
 int nvme_ctrlr_start(struct pl_nvme_transport *t, struct pl_nvme_ctrlr **ctrlr);
 void nvme_ctrlr_stop(struct pl_nvme_ctrlr *ctrlr); /* shuts down, removes the transport, frees */
 
+/* Whether @client can reach the memory of @provider: they share an IO address space. */
+bool nvme_ctrlr_reaches(const struct pl_nvme_ctrlr *client, const struct pl_nvme_ctrlr *provider);
+
 /* admin.c: the caller of *_locked holds admin_lock */
 int nvme_admin_init(struct pl_nvme_ctrlr *ctrlr);
 void nvme_admin_start_aers(struct pl_nvme_ctrlr *ctrlr);

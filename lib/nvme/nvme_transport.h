@@ -49,9 +49,12 @@ struct pl_nvme_transport_ops {
 
 struct pl_nvme_transport {
 	const struct pl_nvme_transport_ops *ops;
+	struct pl_ioas *ioas; /* whose devices reach each other's memory */
 	char name[32];
 	volatile uint32_t *doorbells; /* at NVME_REG_DOORBELLS */
 	size_t doorbells_len;	      /* bytes that may be written there */
+	bool sq_in_cmb;		      /* unless a queue pair's options say otherwise */
+	bool prp_in_cmb;
 	int numa_node;
 };
 

@@ -204,6 +204,8 @@ static int check_opts(const struct pl_nvme_ctrlr *ctrlr, const struct pl_nvme_qp
 				       info->name, given->opts_size);
 		memcpy(opts, given, given->opts_size);
 	}
+	opts->sq_in_cmb |= ctrlr->t->sq_in_cmb;
+	opts->prp_in_cmb |= ctrlr->t->prp_in_cmb;
 	if (opts->depth == 0)
 		opts->depth = RTE_MIN(DEFAULT_ENTRIES, info->max_entries);
 	if (opts->depth < 2 || opts->depth > info->max_entries)

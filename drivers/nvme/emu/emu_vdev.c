@@ -146,6 +146,7 @@ static int probe(const char *dev, const char *args, struct pl_ioas *ioas,
 	snprintf(c->t.name, sizeof(c->t.name), "%s", dev);
 	c->t.ops = &emu_ops;
 	c->t.numa_node = -1;
+	c->t.ioas = ioas;
 	c->ioas = ioas;
 	pthread_mutex_init(&c->lock, NULL);
 	err = bring_up(c);

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * NVMe controllers that a vfio driver owns: registers and doorbells are BAR 0, mapped. The IOMMU
+ * backend opened the device and put it in the address space before this is called.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include <rte_common.h>
+#include <rte_io.h>
+
+#include "iommu_backend.h"
+#include "nvme_transport.h"
+#include "pci_sysfs.h"
+#include "pl_inject.h"
+#include "pl_log.h"
+#include "vfio_dev.h"
+
+#define USAGE "BDF[,sq=host|cmb][,prp=host|cmb]"
+/* What is mapped of a BAR 0 whose rest the kernel keeps (its MSI-X table): with the doorbells of
+ * 511 queue pairs at the usual stride. */
+#define BAR0_LEAST (NVME_REG_DOORBELLS + 4096u)
+
+static const struct pl_nvme_transport_ops vfio_ops;
+
+struct vfio_transport {
+	struct pl_nvme_transport base;
+	struct vfio_dev *dev; /* the IO address space's */
+	uint8_t *bar0;
+	size_t bar0_len;
+};
+
+static struct vfio_transport *of(struct pl_nvme_transport *t)
+{
+	return container_of(t, struct vfio_transport, base);
+}
+
+/* "sq=cmb,prp=host": where queues' memory lies unless the queue pair's options say otherwise. */
+static int parse_args(const char *dev, const char *args, bool *sq_in_cmb, bool *prp_in_cmb)
+{
+	char copy[256], *save = NULL;
+
+	if (snprintf(copy, sizeof(copy), "%s", args) >= (int)sizeof(copy))
+		return pl_fail(-EINVAL, "-a %s: its arguments are too long", dev);
+	for (char *pair = strtok_r(copy, ",", &save); pair; pair = strtok_r(NULL, ",", &save)) {
+		bool cmb = strcmp(pair, "sq=cmb") == 0 || strcmp(pair, "prp=cmb") == 0;
+
+		if (!cmb && strcmp(pair, "sq=host") != 0 && strcmp(pair, "prp=host") != 0)
+			return pl_fail(-EINVAL, "-a %s: '%s' is not understood; the form is " USAGE, dev,
+				       pair);
+		*(pair[0] == 's' ? sq_in_cmb : prp_in_cmb) = cmb;
+	}
+	return 0;
+}
+
+static int vfio_check(const char *dev, const char *args)
+{
+	bool sq = false, prp = false;
+
+	return parse_args(dev, args, &sq, &prp);
+}
+
+static int map_bar0(struct vfio_transport *v)
+{
+	uint64_t size = vfio_dev_bar_size(v->dev, 0);
+	void *bar0;
+	int rc;
+
+	if (size < BAR0_LEAST)
+		return pl_fail(-ENODEV, "%s: BAR 0 has %llu bytes, too few for an NVMe controller",
+			       v->base.name, (unsigned long long)size);
+	v->bar0_len = (size_t)size;
+	rc = vfio_dev_map_bar(v->dev, 0, 0, v->bar0_len, NULL, &bar0);
+	if (rc == -ENOTSUP) {
+		v->bar0_len = BAR0_LEAST;
+		rc = vfio_dev_map_bar(v->dev, 0, 0, v->bar0_len, NULL, &bar0);
+	}
+	v->bar0 = rc ? NULL : bar0;
+	return rc;
+}
+
+static int vfio_probe(const char *dev, const char *args, struct pl_ioas *ioas,
+		      struct pl_nvme_transport **out)
+{
+	struct vfio_transport *v = pl_inject_hit() ? NULL : calloc(1, sizeof(*v));
+	long long node;
+	int rc;
+
+	if (!v)
+		return pl_fail(-ENOMEM, "%s: no memory for the device", dev);
+	snprintf(v->base.name, sizeof(v->base.name), "%s", dev);
+	v->base.ops = &vfio_ops;
+	v->base.ioas = ioas;
+	v->base.numa_node = pci_sysfs_number(dev, "numa_node", &node) ? -1 : (int)node;
+	rc = parse_args(dev, args, &v->base.sq_in_cmb, &v->base.prp_in_cmb);
+	if (rc)
+		goto free_v;
+	v->dev = ioas->ops->device(ioas, dev);
+	if (!v->dev) {
+		rc = pl_fail(-ENODEV, "%s is not in the IO address space", dev);
+		goto free_v;
+	}
+	rc = map_bar0(v);
+	if (rc)
+		goto free_v;
+	v->base.doorbells = (volatile uint32_t *)(v->bar0 + NVME_REG_DOORBELLS);
+	v->base.doorbells_len = v->bar0_len - NVME_REG_DOORBELLS;
+	*out = &v->base;
+	return 0;
+free_v:
+	free(v);
+	return rc;
+}
+
+static void vfio_remove(struct pl_nvme_transport *t)
+{
+	struct vfio_transport *v = of(t);
+
+	munmap(v->bar0, v->bar0_len);
+	free(v);
+}
+
+static uint32_t vfio_read32(struct pl_nvme_transport *t, uint32_t off)
+{
+	return rte_read32(of(t)->bar0 + off);
+}
+
+/* 8-byte registers may be accessed as two halves, low first (3.1); not every path carries 8. */
+static uint64_t vfio_read64(struct pl_nvme_transport *t, uint32_t off)
+{
+	uint32_t low = rte_read32(of(t)->bar0 + off);
+
+	return low | (uint64_t)rte_read32(of(t)->bar0 + off + 4) << 32;
+}
+
+static void vfio_write32(struct pl_nvme_transport *t, uint32_t off, uint32_t val)
+{
+	rte_write32(val, of(t)->bar0 + off);
+}
+
+/* High half first: CMBMSC takes effect with the write of its low half, whose CRE and CMSE bits
+ * enable what the base address above them must already say (3.1.15). */
+static void vfio_write64(struct pl_nvme_transport *t, uint32_t off, uint64_t val)
+{
+	rte_write32((uint32_t)(val >> 32), of(t)->bar0 + off + 4);
+	rte_write32((uint32_t)val, of(t)->bar0 + off);
+}
+
+static uint64_t vfio_bar_size(struct pl_nvme_transport *t, unsigned int bir)
+{
+	return vfio_dev_bar_size(of(t)->dev, bir);
+}
+
+static int vfio_mem_attach(struct pl_nvme_transport *t, unsigned int bir, uint64_t offset,
+			   size_t len, void *va, enum pl_mem_kind kind)
+{
+	struct vfio_transport *v = of(t);
+	void *mapped;
+	int rc;
+
+	RTE_SET_USED(kind);
+	/* An export made while decoding is off starts revoked. */
+	rc = vfio_dev_enable(v->dev);
+	if (rc == 0)
+		rc = vfio_dev_map_bar(v->dev, bir, offset, len, va, &mapped);
+	if (rc)
+		return rc;
+	rc = t->ioas->ops->import(t->ioas, v->dev, bir, offset, len, va);
+	if (rc)
+		mmap(va, len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+	return rc;
+}
+
+static void vfio_mem_detach(struct pl_nvme_transport *t, void *va, size_t len)
+{
+	if (t->ioas->ops->unmap(t->ioas, (uintptr_t)va, len))
+		PL_LOG(ERR, "%s: %s", t->name, pl_errmsg());
+	mmap(va, len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+}
+
+static const struct pl_nvme_transport_ops vfio_ops = {
+	.name = "vfio",
+	.usage = USAGE,
+	.pci = true,
+	.check = vfio_check,
+	.probe = vfio_probe,
+	.remove = vfio_remove,
+	.read32 = vfio_read32,
+	.read64 = vfio_read64,
+	.write32 = vfio_write32,
+	.write64 = vfio_write64,
+	.bar_size = vfio_bar_size,
+	.mem_attach = vfio_mem_attach,
+	.mem_detach = vfio_mem_detach,
+};
+PL_NVME_TRANSPORT(vfio_ops)

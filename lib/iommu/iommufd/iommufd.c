@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The kernel's native interface: one /dev/iommu, one IO address space that every device of the
+ * process is attached to by its vfio character device. No groups, no root. Peer memory enters it as
+ * a dma-buf that the owning device exports (Linux 6.19 and later): a BAR's mapping itself is
+ * refused (EFAULT), because iommufd pins pages and a BAR has none.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <rte_common.h>
+
+#include "iommu_backend.h"
+#include "iommu_kernel.h"
+#include "iommufd_uapi.h"
+#include "pci_sysfs.h"
+#include "pl_inject.h"
+#include "pl_log.h"
+#include "vfio_dev.h"
+#include "vfio_uapi.h"
+
+#define IOMMU_DEVICE "/dev/iommu"
+
+static const struct pl_ioas_ops iommufd_ops;
+
+struct iommufd_ioas {
+	struct pl_ioas base;
+	int fd;
+	uint32_t id;
+	struct vfio_dev *devices;
+	struct kernel_counters counters;
+};
+
+static struct iommufd_ioas *of(const struct pl_ioas *base)
+{
+	return container_of(base, struct iommufd_ioas, base);
+}
+
+static int open_iommu(void)
+{
+	int fd = pl_inject_hit() ? -1 : open(IOMMU_DEVICE, O_RDWR | O_CLOEXEC);
+
+	if (fd >= 0)
+		return fd;
+	if (errno == EACCES || errno == EPERM)
+		return pl_fail(-EACCES, IOMMU_DEVICE ": permission denied; install Peerlane's udev rule "
+			       "(meson install) and join its group, or: sudo setfacl -m u:$USER:rw "
+			       IOMMU_DEVICE);
+	return pl_fail(-ENOTSUP, IOMMU_DEVICE ": %s; the kernel needs CONFIG_IOMMUFD (Linux 6.6 or later "
+		       "for vfio character devices)", strerror(errno));
+}
+
+static int iommufd_available(void)
+{
+	int fd = open_iommu();
+
+	if (fd < 0)
+		return fd;
+	close(fd);
+	return 0;
+}
+
+static int iommufd_check(const char *args)
+{
+	return args[0] ? pl_fail(-EINVAL, "--iommu=iommufd,%s: iommufd takes no arguments", args) : 0;
+}
+
+static int iommufd_create(const char *args, struct pl_ioas **out)
+{
+	struct iommu_ioas_alloc alloc = { .size = sizeof(alloc) };
+	struct iommufd_ioas *ioas = pl_inject_hit() ? NULL : calloc(1, sizeof(*ioas));
+	int rc;
+
+	RTE_SET_USED(args);
+	if (!ioas)
+		return pl_fail(-ENOMEM, "no memory for an IO address space");
+	ioas->fd = open_iommu();
+	if (ioas->fd < 0) {
+		rc = ioas->fd;
+		goto free_ioas;
+	}
+	if (ioctl(ioas->fd, IOMMU_IOAS_ALLOC, &alloc)) {
+		rc = pl_fail(-ENOMEM, "IOMMU_IOAS_ALLOC: %s", strerror(errno));
+		goto close_fd;
+	}
+	ioas->id = alloc.out_ioas_id;
+	ioas->base.ops = &iommufd_ops;
+	*out = &ioas->base;
+	return 0;
+close_fd:
+	close(ioas->fd);
+free_ioas:
+	free(ioas);
+	return rc;
+}
+
+/* Closing the devices detaches them; closing /dev/iommu ends the address space and its pins. */
+static void iommufd_destroy(struct pl_ioas *base)
+{
+	struct iommufd_ioas *ioas = of(base);
+
+	while (ioas->devices) {
+		struct vfio_dev *dev = ioas->devices;
+
+		ioas->devices = dev->next;
+		vfio_dev_destroy(dev);
+	}
+	close(ioas->fd);
+	free(ioas);
+}
+
+static int open_cdev(const char *bdf, int *fd)
+{
+	char name[32], path[64];
+
+	if (pci_sysfs_vfio_cdev(bdf, name, sizeof(name)))
+		return pl_fail(-ENOTSUP, "%s has no vfio character device: the kernel needs "
+			       "CONFIG_VFIO_DEVICE_CDEV (Linux 6.6 or later); --iommu=type1 works without",
+			       bdf);
+	snprintf(path, sizeof(path), "/dev/vfio/devices/%s", name);
+	*fd = pl_inject_hit() ? -1 : open(path, O_RDWR | O_CLOEXEC);
+	if (*fd >= 0)
+		return 0;
+	if (errno == EACCES || errno == EPERM)
+		return pl_fail(-EACCES, "%s: %s: permission denied; install Peerlane's udev rule (meson "
+			       "install) and join its group, or: sudo setfacl -m u:$USER:rw %s", bdf,
+			       path, path);
+	return pl_fail(errno == EBUSY ? -EBUSY : -ENODEV, "%s: %s: %s", bdf, path, strerror(errno));
+}
+
+static int bind_and_attach(struct iommufd_ioas *ioas, const char *bdf, int fd)
+{
+	struct vfio_device_bind_iommufd bind = { .argsz = sizeof(bind), .iommufd = ioas->fd };
+	struct vfio_device_attach_iommufd_pt attach = { .argsz = sizeof(attach), .pt_id = ioas->id };
+
+	if (ioctl(fd, VFIO_DEVICE_BIND_IOMMUFD, &bind))
+		return pl_fail(errno == EBUSY ? -EBUSY : errno == EPERM ? -EACCES : -ENOTSUP,
+			       "%s: cannot be bound to iommufd: %s%s", bdf, strerror(errno),
+			       errno == EPERM ? " (without interrupt remapping the kernel wants "
+						"iommufd.allow_unsafe_interrupts=1)" : "");
+	if (ioctl(fd, VFIO_DEVICE_ATTACH_IOMMUFD_PT, &attach))
+		return pl_fail(-ENOTSUP, "%s: cannot be attached to the IO address space: %s", bdf,
+			       strerror(errno));
+	return 0;
+}
+
+static int iommufd_attach(struct pl_ioas *base, const char *bdf)
+{
+	struct iommufd_ioas *ioas = of(base);
+	struct vfio_dev *dev;
+	int fd = -1, rc;
+
+	rc = pci_sysfs_check_vfio(bdf);
+	if (rc == 0)
+		rc = open_cdev(bdf, &fd);
+	if (rc)
+		return rc;
+	rc = bind_and_attach(ioas, bdf, fd);
+	if (rc) {
+		close(fd);
+		return rc;
+	}
+	rc = vfio_dev_create(bdf, fd, &dev); /* owns the fd */
+	if (rc)
+		return rc;
+	dev->next = ioas->devices;
+	ioas->devices = dev;
+	return 0;
+}
+
+static struct vfio_dev *iommufd_device(struct pl_ioas *base, const char *bdf)
+{
+	return kernel_find_device(of(base)->devices, bdf);
+}
+
+static int iommufd_aperture(const struct pl_ioas *base, struct pl_iova_range *ranges, int n)
+{
+	const struct iommufd_ioas *ioas = of(base);
+	struct iommu_iova_range found[64];
+	struct iommu_ioas_iova_ranges query = {
+		.size = sizeof(query),
+		.ioas_id = ioas->id,
+		.num_iovas = RTE_DIM(found),
+		.allowed_iovas = (uintptr_t)found,
+	};
+
+	if (ioctl(ioas->fd, IOMMU_IOAS_IOVA_RANGES, &query))
+		return 0;
+	for (int i = 0; i < n && i < (int)query.num_iovas; i++)
+		ranges[i] = (struct pl_iova_range){ found[i].start, found[i].last };
+	return (int)query.num_iovas;
+}
+
+static int iommufd_map(struct pl_ioas *base, uint64_t iova, void *va, size_t len, uint32_t prot,
+		       enum pl_mem_kind kind)
+{
+	struct iommufd_ioas *ioas = of(base);
+	struct iommu_ioas_map map = {
+		.size = sizeof(map),
+		.flags = IOMMU_IOAS_MAP_FIXED_IOVA |
+			 (prot & PL_IOMMU_READ ? (unsigned int)IOMMU_IOAS_MAP_READABLE : 0) |
+			 (prot & PL_IOMMU_WRITE ? (unsigned int)IOMMU_IOAS_MAP_WRITEABLE : 0),
+		.ioas_id = ioas->id,
+		.user_va = (uintptr_t)va,
+		.length = len,
+		.iova = iova,
+	};
+
+	RTE_SET_USED(kind);
+	if (pl_inject_hit() || ioctl(ioas->fd, IOMMU_IOAS_MAP, &map))
+		return kernel_map_failed("IOMMU_IOAS_MAP", va, len, errno);
+	kernel_count_map(&ioas->counters, len);
+	return 0;
+}
+
+static int iommufd_unmap(struct pl_ioas *base, uint64_t iova, size_t len)
+{
+	struct iommufd_ioas *ioas = of(base);
+	struct iommu_ioas_unmap unmap = {
+		.size = sizeof(unmap),
+		.ioas_id = ioas->id,
+		.iova = iova,
+		.length = len,
+	};
+
+	if (ioctl(ioas->fd, IOMMU_IOAS_UNMAP, &unmap))
+		return pl_fail(errno == ENOENT ? -ENOENT : -EINVAL, "IOMMU_IOAS_UNMAP of %zu bytes at 0x%"
+			       PRIx64 ": %s", len, iova, strerror(errno));
+	if (unmap.length != len)
+		return pl_fail(-EINVAL, "IOMMU_IOAS_UNMAP ended %llu bytes at 0x%" PRIx64 ", not %zu",
+			       (unsigned long long)unmap.length, iova, len);
+	kernel_count_unmap(&ioas->counters, len);
+	return 0;
+}
+
+/* A dma-buf that was revoked stays in the address space as a hole: it goes first (EEXIST). */
+static int iommufd_import(struct pl_ioas *base, struct vfio_dev *dev, unsigned int bar,
+			  uint64_t offset, size_t len, void *va)
+{
+	struct iommufd_ioas *ioas = of(base);
+	struct iommu_ioas_map_file map = {
+		.size = sizeof(map),
+		.flags = IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_READABLE |
+			 IOMMU_IOAS_MAP_WRITEABLE,
+		.ioas_id = ioas->id,
+		.length = len,
+		.iova = (uintptr_t)va,
+	};
+	int rc = vfio_dev_export_bar(dev, bar, offset, len, &map.fd);
+
+	if (rc)
+		return rc;
+	rc = ioctl(ioas->fd, IOMMU_IOAS_MAP_FILE, &map);
+	if (rc && errno == EEXIST && iommufd_unmap(base, (uintptr_t)va, len) == 0)
+		rc = ioctl(ioas->fd, IOMMU_IOAS_MAP_FILE, &map);
+	if (rc)
+		rc = pl_fail(-EREMOTEIO, "%s: its memory cannot be mapped for peers: "
+			     "IOMMU_IOAS_MAP_FILE of %zu bytes of BAR %u at %p: %s", dev->bdf, len, bar,
+			     va, strerror(errno));
+	else
+		kernel_count_map(&ioas->counters, len);
+	close(map.fd); /* the mapping holds the buffer */
+	return rc;
+}
+
+/* Whether this kernel can import peer memory at all: one answer for every device. */
+static bool iommufd_can_import(struct pl_ioas *base)
+{
+	struct vfio_device_feature probe = {
+		.argsz = sizeof(probe),
+		.flags = VFIO_DEVICE_FEATURE_PROBE | VFIO_DEVICE_FEATURE_GET |
+			 VFIO_DEVICE_FEATURE_DMA_BUF,
+	};
+	const struct vfio_dev *dev = of(base)->devices;
+
+	return dev && ioctl(dev->fd, VFIO_DEVICE_FEATURE, &probe) == 0;
+}
+
+static int iommufd_fault_next(struct pl_ioas *base, struct pl_iommu_fault *fault)
+{
+	RTE_SET_USED(base);
+	RTE_SET_USED(fault);
+	return -ENOENT; /* the kernel reports DMA faults in its log only */
+}
+
+static void iommufd_stats(const struct pl_ioas *base, struct pl_ioas_stats *stats)
+{
+	kernel_stats(&of(base)->counters, stats);
+}
+
+static const struct pl_ioas_ops iommufd_ops = {
+	.name = "iommufd",
+	.priority = 20,
+	.pci = true,
+	.available = iommufd_available,
+	.check = iommufd_check,
+	.create = iommufd_create,
+	.destroy = iommufd_destroy,
+	.attach = iommufd_attach,
+	.device = iommufd_device,
+	.aperture = iommufd_aperture,
+	.map = iommufd_map,
+	.unmap = iommufd_unmap,
+	.can_import = iommufd_can_import,
+	.import = iommufd_import,
+	.fault_next = iommufd_fault_next,
+	.stats = iommufd_stats,
+};
+PL_IOAS_BACKEND(iommufd_ops)

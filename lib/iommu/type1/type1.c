@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The VFIO type1 container: groups instead of character devices, on any kernel. It maps a BAR's
+ * mapping for peers as it is, so it is the way to peer-to-peer before Linux 6.19.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <rte_common.h>
+
+#include "iommu_backend.h"
+#include "iommu_kernel.h"
+#include "pci_sysfs.h"
+#include "pl_inject.h"
+#include "pl_log.h"
+#include "vfio_dev.h"
+#include "vfio_uapi.h"
+
+#define CONTAINER_DEVICE "/dev/vfio/vfio"
+#define IOMMU_INFO_MAX	 4096u
+
+static const struct pl_ioas_ops type1_ops;
+
+struct type1_group {
+	char name[16]; /* the group's number, or "noiommu-N" */
+	int fd;
+	struct type1_group *next;
+};
+
+struct type1_ioas {
+	struct pl_ioas base;
+	int fd;
+	struct type1_group *groups;
+	struct vfio_dev *devices;
+	struct kernel_counters counters;
+};
+
+static struct type1_ioas *of(const struct pl_ioas *base)
+{
+	return container_of(base, struct type1_ioas, base);
+}
+
+static int open_container(void)
+{
+	int fd = pl_inject_hit() ? -1 : open(CONTAINER_DEVICE, O_RDWR | O_CLOEXEC);
+
+	if (fd < 0 && (errno == EACCES || errno == EPERM))
+		return pl_fail(-EACCES, CONTAINER_DEVICE ": permission denied");
+	if (fd < 0)
+		return pl_fail(-ENOTSUP, CONTAINER_DEVICE ": %s; load it with: sudo modprobe vfio-pci",
+			       strerror(errno));
+	if (ioctl(fd, VFIO_GET_API_VERSION) != VFIO_API_VERSION ||
+	    ioctl(fd, VFIO_CHECK_EXTENSION, VFIO_TYPE1v2_IOMMU) != 1) {
+		close(fd);
+		return pl_fail(-ENOTSUP, CONTAINER_DEVICE ": no type1 IOMMU; load it with: sudo modprobe "
+			       "vfio_iommu_type1");
+	}
+	return fd;
+}
+
+static int type1_available(void)
+{
+	int fd = open_container();
+
+	if (fd < 0)
+		return fd;
+	close(fd);
+	return 0;
+}
+
+static int type1_check(const char *args)
+{
+	return args[0] ? pl_fail(-EINVAL, "--iommu=type1,%s: type1 takes no arguments", args) : 0;
+}
+
+static int type1_create(const char *args, struct pl_ioas **out)
+{
+	struct type1_ioas *ioas = pl_inject_hit() ? NULL : calloc(1, sizeof(*ioas));
+	int rc;
+
+	RTE_SET_USED(args);
+	if (!ioas)
+		return pl_fail(-ENOMEM, "no memory for an IO address space");
+	ioas->fd = open_container();
+	if (ioas->fd < 0) {
+		rc = ioas->fd;
+		free(ioas);
+		return rc;
+	}
+	ioas->base.ops = &type1_ops;
+	*out = &ioas->base;
+	return 0;
+}
+
+static void type1_destroy(struct pl_ioas *base)
+{
+	struct type1_ioas *ioas = of(base);
+
+	while (ioas->devices) {
+		struct vfio_dev *dev = ioas->devices;
+
+		ioas->devices = dev->next;
+		vfio_dev_destroy(dev);
+	}
+	while (ioas->groups) {
+		struct type1_group *group = ioas->groups;
+
+		ioas->groups = group->next;
+		close(group->fd);
+		free(group);
+	}
+	close(ioas->fd);
+	free(ioas);
+}
+
+static int group_enter(struct type1_ioas *ioas, const char *bdf, struct type1_group *group)
+{
+	struct vfio_group_status status = { .argsz = sizeof(status) };
+
+	if (ioctl(group->fd, VFIO_GROUP_GET_STATUS, &status) ||
+	    !(status.flags & VFIO_GROUP_FLAGS_VIABLE))
+		return pl_fail(-EBUSY, "%s: IOMMU group %s also has devices that are not bound to vfio: ls "
+			       "/sys/kernel/iommu_groups/%s/devices; bind each with: sudo driverctl "
+			       "set-override BDF vfio-pci", bdf, group->name, group->name);
+	if (ioctl(group->fd, VFIO_GROUP_SET_CONTAINER, &ioas->fd))
+		return pl_fail(-EBUSY, "%s: IOMMU group %s cannot enter the container: %s", bdf,
+			       group->name, strerror(errno));
+	/* The IOMMU type can be set once there is a group, and only once. */
+	if (!ioas->groups && ioctl(ioas->fd, VFIO_SET_IOMMU, VFIO_TYPE1v2_IOMMU))
+		return pl_fail(errno == EPERM ? -EACCES : -ENOTSUP, "%s: no type1 IOMMU: %s%s", bdf,
+			       strerror(errno), errno == EPERM ?
+			       " (without interrupt remapping the kernel wants "
+			       "vfio_iommu_type1.allow_unsafe_interrupts=1)" : "");
+	return 0;
+}
+
+static int group_open(struct type1_ioas *ioas, const char *bdf, struct type1_group **out)
+{
+	struct type1_group *group;
+	char name[16], path[64];
+	int rc;
+
+	if (pci_sysfs_link(bdf, "iommu_group", name, sizeof(name)))
+		return pl_fail(-ENOTSUP, "%s is in no IOMMU group: the IOMMU is off; boot with "
+			       "intel_iommu=on or amd_iommu=on", bdf);
+	for (group = ioas->groups; group; group = group->next)
+		if (strcmp(group->name, name) == 0) {
+			*out = group;
+			return 0;
+		}
+	group = pl_inject_hit() ? NULL : calloc(1, sizeof(*group));
+	if (!group)
+		return pl_fail(-ENOMEM, "%s: no memory for its IOMMU group", bdf);
+	memcpy(group->name, name, sizeof(name));
+	snprintf(path, sizeof(path), "/dev/vfio/%s", name);
+	group->fd = open(path, O_RDWR | O_CLOEXEC);
+	if (group->fd < 0) {
+		rc = pl_fail(errno == EACCES ? -EACCES : errno == EBUSY ? -EBUSY : -ENODEV, "%s: %s: %s",
+			     bdf, path, strerror(errno));
+		free(group);
+		return rc;
+	}
+	rc = group_enter(ioas, bdf, group);
+	if (rc) {
+		close(group->fd);
+		free(group);
+		return rc;
+	}
+	group->next = ioas->groups;
+	ioas->groups = group;
+	*out = group;
+	return 0;
+}
+
+static int type1_attach(struct pl_ioas *base, const char *bdf)
+{
+	struct type1_ioas *ioas = of(base);
+	struct type1_group *group = NULL;
+	struct vfio_dev *dev;
+	int fd, rc;
+
+	rc = pci_sysfs_check_vfio(bdf);
+	if (rc == 0)
+		rc = group_open(ioas, bdf, &group);
+	if (rc)
+		return rc;
+	fd = ioctl(group->fd, VFIO_GROUP_GET_DEVICE_FD, bdf);
+	if (fd < 0)
+		return pl_fail(-ENODEV, "%s: VFIO_GROUP_GET_DEVICE_FD: %s", bdf, strerror(errno));
+	rc = vfio_dev_create(bdf, fd, &dev); /* owns the fd */
+	if (rc)
+		return rc;
+	dev->next = ioas->devices;
+	ioas->devices = dev;
+	return 0;
+}
+
+static struct vfio_dev *type1_device(struct pl_ioas *base, const char *bdf)
+{
+	return kernel_find_device(of(base)->devices, bdf);
+}
+
+static const struct vfio_iommu_type1_info_cap_iova_range *
+iova_cap(const struct vfio_iommu_type1_info *info)
+{
+	uint32_t at = info->flags & VFIO_IOMMU_INFO_CAPS ? info->cap_offset : 0;
+
+	while (at >= sizeof(*info) && at <= info->argsz - sizeof(struct vfio_info_cap_header)) {
+		const struct vfio_info_cap_header *cap = (const void *)((const char *)info + at);
+
+		if (cap->id == VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE)
+			return (const void *)cap;
+		if (cap->next <= at) /* the chain only goes forward */
+			break;
+		at = cap->next;
+	}
+	return NULL;
+}
+
+static int type1_aperture(const struct pl_ioas *base, struct pl_iova_range *ranges, int n)
+{
+	uint64_t answer[IOMMU_INFO_MAX / sizeof(uint64_t)] = { 0 };
+	struct vfio_iommu_type1_info *info = (void *)answer;
+	const struct vfio_iommu_type1_info_cap_iova_range *cap;
+
+	info->argsz = sizeof(answer);
+	if (ioctl(of(base)->fd, VFIO_IOMMU_GET_INFO, info) || info->argsz > sizeof(answer))
+		return 0;
+	cap = iova_cap(info);
+	if (!cap)
+		return 0;
+	for (int i = 0; i < n && i < (int)cap->nr_iovas; i++)
+		ranges[i] = (struct pl_iova_range){ cap->iova_ranges[i].start,
+						    cap->iova_ranges[i].end };
+	return (int)cap->nr_iovas;
+}
+
+static int type1_map(struct pl_ioas *base, uint64_t iova, void *va, size_t len, uint32_t prot,
+		     enum pl_mem_kind kind)
+{
+	struct type1_ioas *ioas = of(base);
+	struct vfio_iommu_type1_dma_map map = {
+		.argsz = sizeof(map),
+		.flags = (prot & PL_IOMMU_READ ? VFIO_DMA_MAP_FLAG_READ : 0u) |
+			 (prot & PL_IOMMU_WRITE ? VFIO_DMA_MAP_FLAG_WRITE : 0u),
+		.vaddr = (uintptr_t)va,
+		.iova = iova,
+		.size = len,
+	};
+
+	RTE_SET_USED(kind);
+	if (pl_inject_hit() || ioctl(ioas->fd, VFIO_IOMMU_MAP_DMA, &map))
+		return kernel_map_failed("VFIO_IOMMU_MAP_DMA", va, len, errno);
+	kernel_count_map(&ioas->counters, len);
+	return 0;
+}
+
+/* The kernel ends what it finds and says how much that was: anything but all of it is an error. */
+static int type1_unmap(struct pl_ioas *base, uint64_t iova, size_t len)
+{
+	struct type1_ioas *ioas = of(base);
+	struct vfio_iommu_type1_dma_unmap unmap = {
+		.argsz = sizeof(unmap),
+		.iova = iova,
+		.size = len,
+	};
+
+	if (ioctl(ioas->fd, VFIO_IOMMU_UNMAP_DMA, &unmap))
+		return pl_fail(-EINVAL, "VFIO_IOMMU_UNMAP_DMA of %zu bytes at 0x%" PRIx64 ": %s", len,
+			       iova, strerror(errno));
+	if (unmap.size == 0)
+		return pl_fail(-ENOENT, "nothing is mapped at 0x%" PRIx64, iova);
+	if (unmap.size != len)
+		return pl_fail(-EINVAL, "VFIO_IOMMU_UNMAP_DMA ended %llu bytes at 0x%" PRIx64 ", not %zu",
+			       (unsigned long long)unmap.size, iova, len);
+	kernel_count_unmap(&ioas->counters, len);
+	return 0;
+}
+
+static bool type1_can_import(struct pl_ioas *base)
+{
+	RTE_SET_USED(base);
+	return true;
+}
+
+static int type1_import(struct pl_ioas *base, struct vfio_dev *dev, unsigned int bar,
+			uint64_t offset, size_t len, void *va)
+{
+	int rc;
+
+	RTE_SET_USED(bar);
+	RTE_SET_USED(offset);
+	rc = type1_map(base, (uintptr_t)va, va, len, PL_IOMMU_READ | PL_IOMMU_WRITE, PL_MEM_CMB);
+	if (rc)
+		return pl_fail(-EREMOTEIO, "%s: its memory cannot be mapped for peers: %s", dev->bdf,
+			       pl_errmsg());
+	return 0;
+}
+
+static int type1_fault_next(struct pl_ioas *base, struct pl_iommu_fault *fault)
+{
+	RTE_SET_USED(base);
+	RTE_SET_USED(fault);
+	return -ENOENT; /* the kernel reports DMA faults in its log only */
+}
+
+static void type1_stats(const struct pl_ioas *base, struct pl_ioas_stats *stats)
+{
+	kernel_stats(&of(base)->counters, stats);
+}
+
+static const struct pl_ioas_ops type1_ops = {
+	.name = "type1",
+	.priority = 10,
+	.pci = true,
+	.available = type1_available,
+	.check = type1_check,
+	.create = type1_create,
+	.destroy = type1_destroy,
+	.attach = type1_attach,
+	.device = type1_device,
+	.aperture = type1_aperture,
+	.map = type1_map,
+	.unmap = type1_unmap,
+	.can_import = type1_can_import,
+	.import = type1_import,
+	.fault_next = type1_fault_next,
+	.stats = type1_stats,
+};
+PL_IOAS_BACKEND(type1_ops)

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/pci_regs.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <peerlane/pl_err.h>
+
+#include "pl_inject.h"
+#include "pl_log.h"
+#include "vfio_dev.h"
+#include "vfio_uapi.h"
+
+/* The answer with its capability chain is small; a chain that outgrows this is refused. */
+#define REGION_INFO_MAX 4096u
+
+/* Region @index with its capabilities, for the caller to free. NULL with a message. */
+static struct vfio_region_info *region_info(struct vfio_dev *dev, uint32_t index)
+{
+	struct vfio_region_info *info = pl_inject_hit() ? NULL : calloc(1, REGION_INFO_MAX);
+
+	if (!info) {
+		pl_fail(-ENOMEM, "%s: no memory for region %u", dev->bdf, index);
+		return NULL;
+	}
+	info->argsz = REGION_INFO_MAX;
+	info->index = index;
+	if (ioctl(dev->fd, VFIO_DEVICE_GET_REGION_INFO, info) || info->argsz > REGION_INFO_MAX) {
+		pl_fail(-EIO, "%s: VFIO_DEVICE_GET_REGION_INFO of region %u: %s", dev->bdf, index,
+			strerror(errno));
+		free(info);
+		return NULL;
+	}
+	return info;
+}
+
+static int command_update(struct vfio_dev *dev, uint16_t set, uint16_t clear)
+{
+	struct vfio_region_info *info = region_info(dev, VFIO_PCI_CONFIG_REGION_INDEX);
+	uint16_t command;
+	off_t at;
+	int rc = 0;
+
+	if (!info)
+		return -EIO;
+	at = (off_t)info->offset + PCI_COMMAND;
+	free(info);
+	if (pread(dev->fd, &command, 2, at) != 2)
+		return pl_fail(-EIO, "%s: cannot read its configuration space: %s", dev->bdf,
+			       strerror(errno));
+	if (command == UINT16_MAX)
+		return pl_fail(-ENODEV, "%s is gone: its configuration space reads all ones", dev->bdf);
+	command = (uint16_t)((command | set) & ~clear);
+	if (pwrite(dev->fd, &command, 2, at) != 2)
+		rc = pl_fail(-EIO, "%s: cannot write its command register: %s", dev->bdf,
+			     strerror(errno));
+	return rc;
+}
+
+int vfio_dev_enable(struct vfio_dev *dev)
+{
+	return command_update(dev, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER, 0);
+}
+
+int vfio_dev_create(const char *bdf, int fd, struct vfio_dev **out)
+{
+	struct vfio_dev *dev = pl_inject_hit() ? NULL : calloc(1, sizeof(*dev));
+	int rc;
+
+	if (!dev) {
+		close(fd);
+		return pl_fail(-ENOMEM, "%s: no memory for the device", bdf);
+	}
+	snprintf(dev->bdf, sizeof(dev->bdf), "%s", bdf);
+	dev->fd = fd;
+	rc = vfio_dev_enable(dev);
+	if (rc) {
+		close(fd);
+		free(dev);
+		return rc;
+	}
+	*out = dev;
+	return 0;
+}
+
+void vfio_dev_destroy(struct vfio_dev *dev)
+{
+	if (command_update(dev, 0, PCI_COMMAND_MASTER))
+		PL_LOG(DEBUG, "%s", pl_errmsg());
+	close(dev->fd);
+	free(dev);
+}
+
+int vfio_dev_reset(struct vfio_dev *dev)
+{
+	if (ioctl(dev->fd, VFIO_DEVICE_RESET))
+		return pl_fail(-ENOTSUP, "%s cannot be reset: %s", dev->bdf, strerror(errno));
+	return vfio_dev_enable(dev);
+}
+
+uint64_t vfio_dev_bar_size(struct vfio_dev *dev, unsigned int bar)
+{
+	struct vfio_region_info *info;
+	uint64_t size;
+
+	if (bar >= VFIO_PCI_NUM_REGIONS)
+		return 0;
+	info = region_info(dev, VFIO_PCI_BAR0_REGION_INDEX + bar);
+	size = info ? info->size : 0;
+	free(info);
+	return size;
+}
+
+static const struct vfio_info_cap_header *find_cap(const struct vfio_region_info *info, uint16_t id)
+{
+	uint32_t at = info->flags & VFIO_REGION_INFO_FLAG_CAPS ? info->cap_offset : 0;
+
+	while (at >= sizeof(*info) && at <= info->argsz - sizeof(struct vfio_info_cap_header)) {
+		const struct vfio_info_cap_header *cap =
+			(const void *)((const char *)info + at);
+
+		if (cap->id == id)
+			return cap;
+		if (cap->next <= at) /* the chain only goes forward */
+			break;
+		at = cap->next;
+	}
+	return NULL;
+}
+
+/* Whether the kernel lets [offset, offset + len) be mapped: with holes, it lists the areas. */
+static bool mappable(const struct vfio_region_info *info, uint64_t offset, uint64_t len)
+{
+	const struct vfio_region_info_cap_sparse_mmap *sparse;
+
+	if (!(info->flags & VFIO_REGION_INFO_FLAG_MMAP) || offset > info->size ||
+	    len > info->size - offset)
+		return false;
+	sparse = (const void *)find_cap(info, VFIO_REGION_INFO_CAP_SPARSE_MMAP);
+	if (!sparse)
+		return true;
+	for (uint32_t i = 0; i < sparse->nr_areas; i++)
+		if (offset >= sparse->areas[i].offset &&
+		    offset + len <= sparse->areas[i].offset + sparse->areas[i].size)
+			return true;
+	return false;
+}
+
+int vfio_dev_map_bar(struct vfio_dev *dev, unsigned int bar, uint64_t offset, size_t len, void *va,
+		     void **out)
+{
+	struct vfio_region_info *info = region_info(dev, VFIO_PCI_BAR0_REGION_INDEX + bar);
+	int flags = MAP_SHARED | (va ? MAP_FIXED : 0);
+	void *p = MAP_FAILED;
+
+	if (!info)
+		return -EIO;
+	if (!mappable(info, offset, len)) {
+		free(info);
+		return pl_fail(-ENOTSUP, "%s: the kernel does not let %zu bytes at offset 0x%llx of BAR %u "
+			       "be mapped", dev->bdf, len, (unsigned long long)offset, bar);
+	}
+	if (!pl_inject_hit())
+		p = mmap(va, len, PROT_READ | PROT_WRITE, flags, dev->fd,
+			 (off_t)(info->offset + offset));
+	free(info);
+	if (p == MAP_FAILED)
+		return pl_fail(-ENOMEM, "%s: cannot map %zu bytes of BAR %u: %s", dev->bdf, len, bar,
+			       strerror(errno));
+	*out = p;
+	return 0;
+}
+
+int vfio_dev_export_bar(struct vfio_dev *dev, unsigned int bar, uint64_t offset, size_t len,
+			int *dmabuf)
+{
+	/* The request is three structures in a row, each with the next as its flexible member. */
+	uint64_t req[(sizeof(struct vfio_device_feature) + sizeof(struct vfio_device_feature_dma_buf) +
+		      sizeof(struct vfio_region_dma_range)) / sizeof(uint64_t)] = { 0 };
+	struct vfio_device_feature *feature = (void *)req;
+	struct vfio_device_feature_dma_buf *buf = (void *)feature->data;
+	int fd;
+
+	feature->argsz = sizeof(req);
+	feature->flags = VFIO_DEVICE_FEATURE_GET | VFIO_DEVICE_FEATURE_DMA_BUF;
+	buf->region_index = VFIO_PCI_BAR0_REGION_INDEX + bar;
+	buf->open_flags = O_RDWR | O_CLOEXEC;
+	buf->nr_ranges = 1;
+	buf->dma_ranges[0].offset = offset;
+	buf->dma_ranges[0].length = len;
+	fd = pl_inject_hit() ? -1 : ioctl(dev->fd, VFIO_DEVICE_FEATURE, feature);
+	if (fd < 0 && (errno == ENOTTY || errno == EOPNOTSUPP))
+		return pl_fail(-ENOTSUP, "%s: this kernel cannot export a BAR as a dma-buf (it needs Linux "
+			       "6.19 with CONFIG_VFIO_PCI_DMABUF); peer-to-peer on it goes by "
+			       "--iommu=type1", dev->bdf);
+	if (fd < 0)
+		return pl_fail(errno == ENODEV ? -ENODEV : -EIO, "%s: cannot export BAR %u as a dma-buf: %s",
+			       dev->bdf, bar, strerror(errno));
+	*dmabuf = fd;
+	return 0;
+}

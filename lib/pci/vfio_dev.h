@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * One PCI function that a vfio driver owns, once an IOMMU backend has opened it and put it in an
+ * address space: its regions and its configuration space.
+ */
+#ifndef PL_VFIO_DEV_H
+#define PL_VFIO_DEV_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct vfio_dev {
+	char bdf[16];
+	int fd;
+	struct vfio_dev *next; /* the backend's */
+};
+
+/* Wraps @fd, which it owns from then on, and turns memory decoding and bus mastering on: mappings
+ * and exports made before that would be revoked. 0, -ENOMEM, -EIO, -ENODEV. */
+int vfio_dev_create(const char *bdf, int fd, struct vfio_dev **dev);
+
+/* Turns bus mastering off, so that the function cannot reach memory any more, and closes. */
+void vfio_dev_destroy(struct vfio_dev *dev);
+
+/* Sets COMMAND.MEM and COMMAND.MASTER. */
+int vfio_dev_enable(struct vfio_dev *dev);
+
+/* Function-level reset through vfio; decoding is on again afterwards. -ENOTSUP if there is none. */
+int vfio_dev_reset(struct vfio_dev *dev);
+
+/* Bytes of BAR @bar; 0 if there is none. */
+uint64_t vfio_dev_bar_size(struct vfio_dev *dev, unsigned int bar);
+
+/*
+ * Maps [offset, offset + len) of BAR @bar at @va (which must lie in a reservation of the caller's)
+ * or anywhere if @va is NULL. -ENOTSUP if the kernel does not let that part be mapped (it holds the
+ * MSI-X table, or the region has no mmap).
+ */
+int vfio_dev_map_bar(struct vfio_dev *dev, unsigned int bar, uint64_t offset, size_t len, void *va,
+		     void **out);
+
+/* A dma-buf of [offset, offset + len) of BAR @bar; the caller closes it. -ENOTSUP before Linux
+ * 6.19 (or without CONFIG_VFIO_PCI_DMABUF), -ENODEV while decoding is off. */
+int vfio_dev_export_bar(struct vfio_dev *dev, unsigned int bar, uint64_t offset, size_t len,
+			int *dmabuf);
+
+#endif
