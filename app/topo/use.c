@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Whether the kernel uses a controller's namespaces. Taking a mounted device away from the kernel
+ * loses data, so no command that does it is proposed without the one that unmounts first.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "ctrlr.h"
+
+/* The mount point of @block, which has number @dev ("259:1"). A file system may have a number of
+ * its own (btrfs) and then names its source. */
+static bool mounted_on(const struct topo_host *host, const char *block, const char *dev,
+		       char *point, size_t len)
+{
+	char path[PATH_MAX], line[2 * PATH_MAX], source[80], number[32], where[PATH_MAX], what[256];
+	bool found = false;
+	FILE *f;
+
+	snprintf(source, sizeof(source), "/dev/%s", block);
+	host_path(host, path, "/proc/self/mountinfo");
+	f = fopen(path, "re");
+	if (!f)
+		return false;
+	while (!found && fgets(line, sizeof(line), f)) {
+		const char *tail = strstr(line, " - ");
+
+		if (sscanf(line, "%*s %*s %31s %*s %4095s", number, where) != 2)
+			continue;
+		found = strcmp(number, dev) == 0 ||
+			(tail && sscanf(tail, " - %*s %255s", what) == 1 &&
+			 strcmp(what, source) == 0);
+	}
+	fclose(f);
+	if (found)
+		snprintf(point, len, "%.*s", (int)len - 1, where);
+	return found;
+}
+
+static bool swapped_on(const struct topo_host *host, const char *block)
+{
+	char path[PATH_MAX], line[512], name[256], source[80];
+	bool found = false;
+	FILE *f;
+
+	snprintf(source, sizeof(source), "/dev/%s", block);
+	host_path(host, path, "/proc/swaps");
+	f = fopen(path, "re");
+	if (!f)
+		return false;
+	while (!found && fgets(line, sizeof(line), f))
+		found = sscanf(line, "%255s", name) == 1 && strcmp(name, source) == 0;
+	fclose(f);
+	return found;
+}
+
+/* @dir: of the disk or partition @block in /sys/block. */
+static bool used(const struct topo_host *host, const char *dir, const char *block,
+		 struct topo_use *use)
+{
+	char path[PATH_MAX], dev[32] = "", who[128];
+
+	snprintf(path, sizeof(path), "%s/dev", dir);
+	host_line(host, path, dev, sizeof(dev));
+	snprintf(path, sizeof(path), "%s/holders", dir);
+	if (mounted_on(host, block, dev, who, sizeof(who))) {
+		snprintf(use->text, sizeof(use->text), "%s is mounted on %s", block, who);
+		/* A path that was cut is for people to read, not to unmount. */
+		if (strlen(who) < sizeof(who) - 1)
+			snprintf(use->release, sizeof(use->release), "sudo umount %s", who);
+		else
+			snprintf(use->release, sizeof(use->release), "sudo umount /dev/%s", block);
+	} else if (swapped_on(host, block)) {
+		snprintf(use->text, sizeof(use->text), "%s is swapped on", block);
+		snprintf(use->release, sizeof(use->release), "sudo swapoff /dev/%s", block);
+	} else if (host_entry(host, path, "", 0, who, sizeof(who))) {
+		snprintf(use->text, sizeof(use->text), "%s is held by %s", block, who);
+		snprintf(use->release, sizeof(use->release), "sudo dmsetup remove %s", who);
+		if (strncmp(who, "md", 2) == 0)
+			snprintf(use->release, sizeof(use->release), "sudo mdadm --stop /dev/%s",
+				 who);
+	} else {
+		return false;
+	}
+	snprintf(use->block, sizeof(use->block), "%s", block);
+	return true;
+}
+
+/* A namespace with several paths has a disk of the subsystem's name, "nvme0n1", whose path through
+ * this controller is the hidden "nvme0c1n1". */
+static void disk_name(const char *ns, char *disk, size_t len)
+{
+	unsigned int subsystem, path, nsid;
+
+	if (sscanf(ns, "nvme%uc%un%u", &subsystem, &path, &nsid) == 3)
+		snprintf(disk, len, "nvme%un%u", subsystem, nsid);
+	else
+		snprintf(disk, len, "%s", ns);
+}
+
+void topo_use_read(const struct topo_host *host, const char *bdf, struct topo_use *use)
+{
+	char ctrlr_dir[PATH_MAX], dir[PATH_MAX], part_dir[PATH_MAX], name[32], ns[64], disk[64],
+		part[64];
+
+	memset(use, 0, sizeof(*use));
+	snprintf(dir, sizeof(dir), "/sys/bus/pci/devices/%s/nvme", bdf);
+	if (!host_entry(host, dir, "nvme", 0, name, sizeof(name)))
+		return;
+	snprintf(ctrlr_dir, sizeof(ctrlr_dir), "/sys/bus/pci/devices/%s/nvme/%s", bdf, name);
+	for (unsigned int i = 0; host_entry(host, ctrlr_dir, "nvme", i, ns, sizeof(ns)); i++) {
+		disk_name(ns, disk, sizeof(disk));
+		snprintf(dir, sizeof(dir), "/sys/block/%s", disk);
+		if (used(host, dir, disk, use))
+			return;
+		for (unsigned int p = 0; host_entry(host, dir, disk, p, part, sizeof(part)); p++) {
+			snprintf(part_dir, sizeof(part_dir), "/sys/block/%s/%s", disk, part);
+			if (used(host, part_dir, part, use))
+				return;
+		}
+	}
+}
