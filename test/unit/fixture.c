@@ -250,3 +250,16 @@ void inject(const char *name, const struct nvme_emu_inject *what)
 {
 	nvme_emu_inject(transport_of(name), what);
 }
+
+void assert_works(const char *name)
+{
+	struct pl_nvme_qpair *qp = qpair_of(name, 8, 0);
+	uint8_t *buf = dma_alloc(2 * PAGE);
+
+	random_fill(buf, PAGE);
+	write_blocks(qp, ns_of(name, 1), buf, 3, 8);
+	read_blocks(qp, ns_of(name, 1), buf + PAGE, 3, 8);
+	assert_memory_equal(buf, buf + PAGE, PAGE);
+	rte_free(buf);
+	pl_nvme_qpair_destroy(qp);
+}

@@ -19,15 +19,17 @@
 
 #include <cmocka.h>
 
+#include <rte_common.h>
+
 #include <peerlane/pl_eal.h>
 #include <peerlane/pl_mem.h>
 #include <peerlane/pl_nvme.h>
 
 #include "emu.h"
 
-#define PAGE 4096u
-#define KIB(n) ((size_t)(n) << 10)
-#define MIB(n) ((size_t)(n) << 20)
+#define PAGE      4096u
+#define KIB(n)    ((size_t)(n) << 10)
+#define MIB(n)    ((size_t)(n) << 20)
 #define TIMEOUT_S 60u /* nothing that works takes as long, on any machine */
 
 /*
@@ -68,6 +70,9 @@ void write_blocks(struct pl_nvme_qpair *qp, struct pl_nvme_ns *ns, void *buf, ui
 		  uint32_t nlb);
 void read_blocks(struct pl_nvme_qpair *qp, struct pl_nvme_ns *ns, void *buf, uint64_t slba,
 		 uint32_t nlb);
+
+/* The device does what it should: a pattern written is read back. */
+void assert_works(const char *name);
 
 /* Pseudo-random numbers from PL_TEST_SEED, or from the clock; the seed is printed. */
 void random_start(void);

@@ -10,16 +10,19 @@
 
 #include <peerlane/pl_copy.h>
 
-#define CASES 1200u
+#define CASES  1200u
 #define NS_LEN MIB(1)
 
 enum { DEVS = 6, THIRD = 6 };
 
 /* The last one only lends its memory. */
 static const char *const vdevs[] = {
-	"nvme_emu0,size=1M,bs=512,cmb=512K",	     "nvme_emu1,size=1M,bs=1K,cmb=1M,mdts=32K",
-	"nvme_emu2,size=1M,bs=2K,pmr=512K",	     "nvme_emu3,size=1M,bs=4K,cmb=256K,pmr=256K",
-	"nvme_emu4,size=1M,bs=512,mdts=16K,mqes=20", "nvme_emu5,size=1M,bs=4K",
+	"nvme_emu0,size=1M,bs=512,cmb=512K",
+	"nvme_emu1,size=1M,bs=1K,cmb=1M,mdts=32K",
+	"nvme_emu2,size=1M,bs=2K,pmr=512K",
+	"nvme_emu3,size=1M,bs=4K,cmb=256K,pmr=256K",
+	"nvme_emu4,size=1M,bs=512,mdts=16K,mqes=20",
+	"nvme_emu5,size=1M,bs=4K",
 	"nvme_emu6,size=64K,pmr=640K",
 };
 
@@ -28,7 +31,7 @@ struct device {
 	struct pl_nvme_ctrlr *ctrlr;
 	struct pl_nvme_ns *ns;
 	struct pl_nvme_qpair *qp; /* the test's own */
-	uint8_t *holds;		  /* what the namespace holds */
+	uint8_t *holds;           /* what the namespace holds */
 	uint32_t max_xfer;
 };
 
@@ -147,8 +150,8 @@ static void make_case(struct kase *k, unsigned int nr)
 		k->opts.via_ctrlr = devs[THIRD].ctrlr;
 	/* Up to 192 KiB in any multiple, small ones preferred; or the default. */
 	if (random_below(8))
-		k->opts.chunk = lba * (1 + (uint32_t)random_below(
-						   RTE_MAX((192u << 10 >> random_below(7)) / lba, 1u)));
+		k->opts.chunk = lba * (1 + (uint32_t)random_below(RTE_MAX(
+						   (192u << 10 >> random_below(7)) / lba, 1u)));
 	if (random_below(4)) {
 		if (k->opts.chunk == 0)
 			k->opts.chunk = 128u << 10;
@@ -158,7 +161,8 @@ static void make_case(struct kase *k, unsigned int nr)
 
 static void describe(const struct kase *k, const char *what)
 {
-	print_error("case %u: %llu bytes, %s at %llu to %s at %llu, via %d, chunk %u, depth %u%s%s: %s\n",
+	print_error("case %u: %llu bytes, %s at %llu to %s at %llu, via %d, chunk %u, depth "
+		    "%u%s%s: %s\n",
 		    k->nr, (unsigned long long)k->bytes, k->src->name,
 		    (unsigned long long)k->src_at, k->dst->name, (unsigned long long)k->dst_at,
 		    (int)k->opts.via, k->opts.chunk, k->opts.depth,
@@ -166,12 +170,12 @@ static void describe(const struct kase *k, const char *what)
 		    k->opts.no_landing_check ? ", no landing check" : "", what);
 }
 
-#define CHECK(k, condition)                              \
-	do {                                             \
-		if (!(condition)) {                      \
-			describe(k, #condition);         \
-			fail();                          \
-		}                                        \
+#define CHECK(k, condition)                      \
+	do {                                     \
+		if (!(condition)) {              \
+			describe(k, #condition); \
+			fail();                  \
+		}                                \
 	} while (0)
 
 static void write_all(struct device *d)
@@ -264,10 +268,10 @@ static void check_plan(const struct kase *k, const struct pl_copy_plan *plan)
 	CHECK(k, plan->p2p == (provider != NULL));
 	CHECK(k, plan->kind == kind);
 	CHECK(k, strcmp(plan->provider, provider ? provider->name : "host") == 0);
-	CHECK(k, plan->via == (!provider		? PL_COPY_VIA_HOST :
-			       provider == k->dst	? PL_COPY_VIA_DST :
-			       provider == k->src	? PL_COPY_VIA_SRC :
-							  PL_COPY_VIA_DEVICE));
+	CHECK(k, plan->via == (!provider            ? PL_COPY_VIA_HOST
+			       : provider == k->dst ? PL_COPY_VIA_DST
+			       : provider == k->src ? PL_COPY_VIA_SRC
+						    : PL_COPY_VIA_DEVICE));
 	CHECK(k, strstr(plan->path, k->src->name) && strstr(plan->path, k->dst->name));
 	CHECK(k, plan->reason[0] != '\0');
 	if (k->opts.depth)
@@ -347,7 +351,8 @@ static void test_random_copies(void **state)
 		assert_true(by_via[i] > CASES / 50);
 }
 
-/* Every pair of LBA sizes, whole namespaces: with the block as chunk, and with everything in one. */
+/* Every pair of LBA sizes, whole namespaces: with the block as chunk, and with everything in one.
+ */
 static void test_every_pair(void **state)
 {
 	unsigned int nr = 10000;
@@ -361,10 +366,13 @@ static void test_every_pair(void **state)
 				.src = &devs[s],
 				.dst = &devs[d],
 				.bytes = NS_LEN,
-				.opts = { .opts_size = sizeof(k.opts), .src = devs[s].ns,
-					  .dst = devs[d].ns, .nlb = devs[s].ns->nlb, .verify = true,
-					  .via = (enum pl_copy_via)(s % 2 ? PL_COPY_VIA_AUTO :
-									     PL_COPY_VIA_HOST) },
+				.opts = { .opts_size = sizeof(k.opts),
+					  .src = devs[s].ns,
+					  .dst = devs[d].ns,
+					  .nlb = devs[s].ns->nlb,
+					  .verify = true,
+					  .via = (enum pl_copy_via)(s % 2 ? PL_COPY_VIA_AUTO
+									  : PL_COPY_VIA_HOST) },
 			};
 
 			if (s == d)

@@ -6,12 +6,12 @@
 
 #include <peerlane/pl_copy.h>
 
-#define A	"nvme_emu0" /* blocks of 512, CMB of 256 KiB, two namespaces */
-#define B	"nvme_emu1" /* blocks of 4096, CMB of 64 KiB */
-#define BARE	"nvme_emu2" /* no memory, queues of 9 entries, one queue pair */
-#define NO_WDS	"nvme_emu3"
-#define NO_RDS	"nvme_emu4"
-#define LENDER	"nvme_emu5" /* PMR, and a namespace of one block */
+#define A      "nvme_emu0" /* blocks of 512, CMB of 256 KiB, two namespaces */
+#define B      "nvme_emu1" /* blocks of 4096, CMB of 64 KiB */
+#define BARE   "nvme_emu2" /* no memory, queues of 9 entries, one queue pair */
+#define NO_WDS "nvme_emu3"
+#define NO_RDS "nvme_emu4"
+#define LENDER "nvme_emu5" /* PMR, and a namespace of one block */
 
 #define NLB 4096u /* of A, BARE, NO_WDS and NO_RDS: 2 MiB */
 
@@ -110,9 +110,9 @@ static void test_ranges(void **state)
 	static const struct {
 		uint64_t slba, nlb;
 	} past_end[] = {
-		{ NLB, 1 },	     { NLB - 1, 2 },	      { 0, NLB + 1 },
-		{ 1, NLB },	     { UINT64_MAX, 1 },	      { UINT64_MAX, 2 },
-		{ 8, UINT64_MAX },   { UINT64_MAX / 2, 8 },   { 0, 1ull << 55 },
+		{ NLB, 1 },        { NLB - 1, 2 },        { 0, NLB + 1 },
+		{ 1, NLB },        { UINT64_MAX, 1 },     { UINT64_MAX, 2 },
+		{ 8, UINT64_MAX }, { UINT64_MAX / 2, 8 }, { 0, 1ull << 55 },
 	};
 	struct pl_copy_opts o = opts_of(A, BARE, 0);
 
@@ -124,8 +124,7 @@ static void test_ranges(void **state)
 		o = opts_of(A, BARE, past_end[i].nlb);
 		o.src_slba = past_end[i].slba;
 		snprintf(text, sizeof(text), "source range %llu+%llu",
-			 (unsigned long long)past_end[i].slba,
-			 (unsigned long long)past_end[i].nlb);
+			 (unsigned long long)past_end[i].slba, (unsigned long long)past_end[i].nlb);
 		refused(o, -EINVAL, text, "4096 blocks of 512 bytes");
 	}
 	/* The destination's blocks are the destination's. */
@@ -148,9 +147,9 @@ static void test_overlap(void **state)
 		uint64_t src, dst, nlb;
 		bool overlap;
 	} rows[] = {
-		{ 0, 0, 1, true },	   { 0, 0, NLB, true },	   { 100, 100, 50, true },
-		{ 100, 149, 50, true },	   { 149, 100, 50, true }, { 100, 150, 50, false },
-		{ 150, 100, 50, false },   { 0, NLB - 1, 1, false }, { 0, 2048, 2048, false },
+		{ 0, 0, 1, true },       { 0, 0, NLB, true },      { 100, 100, 50, true },
+		{ 100, 149, 50, true },  { 149, 100, 50, true },   { 100, 150, 50, false },
+		{ 150, 100, 50, false }, { 0, NLB - 1, 1, false }, { 0, 2048, 2048, false },
 		{ 0, 2047, 2048, true },
 	};
 
@@ -425,10 +424,10 @@ int main(void)
 {
 	const struct CMUnitTest alone[] = { cmocka_unit_test(test_auto_falls_back_to_host) };
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_opts),	    cmocka_unit_test(test_ranges),
-		cmocka_unit_test(test_overlap),	    cmocka_unit_test(test_chunk),
-		cmocka_unit_test(test_depth),	    cmocka_unit_test(test_no_such_way),
-		cmocka_unit_test(test_rights),	    cmocka_unit_test(test_auto),
+		cmocka_unit_test(test_opts),      cmocka_unit_test(test_ranges),
+		cmocka_unit_test(test_overlap),   cmocka_unit_test(test_chunk),
+		cmocka_unit_test(test_depth),     cmocka_unit_test(test_no_such_way),
+		cmocka_unit_test(test_rights),    cmocka_unit_test(test_auto),
 		cmocka_unit_test(test_resources),
 	};
 	int failed = cmocka_run_group_tests_name("copy_plan_alone", alone, NULL, NULL);

@@ -105,13 +105,26 @@ static int first_cpu(void)
 static void test_passed_on(void **state)
 {
 	static const char *const with_value[] = {
-		"block", "base-virtaddr", "file-prefix", "force-max-simd-bitwidth", "lcores",
-		"main-lcore", "mbuf-pool-ops-name", "socket-limit", "socket-mem", "syslog",
-		"trace", "trace-bufsz", "trace-dir", "trace-mode", "log-level", "huge-dir",
+		"block",
+		"base-virtaddr",
+		"file-prefix",
+		"force-max-simd-bitwidth",
+		"lcores",
+		"main-lcore",
+		"mbuf-pool-ops-name",
+		"socket-limit",
+		"socket-mem",
+		"syslog",
+		"trace",
+		"trace-bufsz",
+		"trace-dir",
+		"trace-mode",
+		"log-level",
+		"huge-dir",
 	};
 	static const char *const without[] = {
-		"--no-hpet", "--no-shconf", "--single-file-segments", "--legacy-mem",
-		"--huge-unlink", "-v",
+		"--no-hpet",    "--no-shconf",   "--single-file-segments",
+		"--legacy-mem", "--huge-unlink", "-v",
 	};
 	static const char shorts[] = "bcdnrsS";
 
@@ -187,8 +200,8 @@ static void test_unknown(void **state)
 
 static void test_missing_value(void **state)
 {
-	static const char *const options[] = { "--vdev", "--iommu", "--log-level", "--allow", "-a",
-					       "-l", "-m" };
+	static const char *const options[] = { "--vdev", "--iommu", "--log-level", "--allow",
+					       "-a",     "-l",      "-m" };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
@@ -235,7 +248,9 @@ static void test_vdev(void **state)
 
 	(void)state;
 	assert_int_equal(parse("--vdev nvme_emu0 --vdev=nvme_emu1,size=1G,path=/a=b,c "
-			       "--vdev nvme_emu2,", &args), 0);
+			       "--vdev nvme_emu2,",
+			       &args),
+			 0);
 	assert_int_equal(args.conf.nb_vdevs, 3);
 	assert_string_equal(args.conf.vdevs[0].name, "nvme_emu0");
 	assert_string_equal(args.conf.vdevs[0].args, "");
@@ -260,10 +275,26 @@ static void test_bdf(void **state)
 		{ "ff:1f.7", "0000:ff:1f.7" },
 	};
 	static const char *const bad[] = {
-		"",		  "nvme0",	   "0000:01:00",   "0000:01:00.8", "0000:01:20.0",
-		"0000:01:00.0x",  "0000:01:00.00", "00000:01:00.0", "0000:001:00.0", "01:00",
-		"0000:-1:00.0",	  "0000:+1:00.0",  "0x00:01:00.0", "0000:01:0x.0", "0000:01:00.-1",
-		"0000:01:00.0.0", ":01:00.0",	   "0000::00.0",   "g1:00.0",	   "0000:01:-1.0",
+		"",
+		"nvme0",
+		"0000:01:00",
+		"0000:01:00.8",
+		"0000:01:20.0",
+		"0000:01:00.0x",
+		"0000:01:00.00",
+		"00000:01:00.0",
+		"0000:001:00.0",
+		"01:00",
+		"0000:-1:00.0",
+		"0000:+1:00.0",
+		"0x00:01:00.0",
+		"0000:01:0x.0",
+		"0000:01:00.-1",
+		"0000:01:00.0.0",
+		":01:00.0",
+		"0000::00.0",
+		"g1:00.0",
+		"0000:01:-1.0",
 	};
 	struct eal_args args;
 	char text[64];
@@ -321,8 +352,8 @@ static void test_iommu(void **state)
 
 static void test_corelist(void **state)
 {
-	static const char *const malformed[] = { "a", "0,", ",0", "0-", "-1", "1-0", "0,,1", "0 1x",
-						 "0;1", "0-1-2" };
+	static const char *const malformed[] = { "a",   "0,",   ",0",   "0-",  "-1",
+						 "1-0", "0,,1", "0 1x", "0;1", "0-1-2" };
 	char text[64], want[64];
 	int cpu = first_cpu();
 
@@ -355,8 +386,9 @@ static void test_corelist(void **state)
 
 static void test_mem(void **state)
 {
-	static const char *const bad[] = { "0", "-1", "+5", "x", "1G", "5x", "0x10", "16777217",
-					   "99999999999999999999999" };
+	static const char *const bad[] = { "0",    "-1",       "+5",
+					   "x",    "1G",       "5x",
+					   "0x10", "16777217", "99999999999999999999999" };
 	struct eal_args args;
 	char text[64];
 
@@ -422,12 +454,12 @@ static void test_no_memory(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_passed_on),     cmocka_unit_test(test_kept_back),
-		cmocka_unit_test(test_unknown),	      cmocka_unit_test(test_missing_value),
-		cmocka_unit_test(test_consumed),      cmocka_unit_test(test_vdev),
-		cmocka_unit_test(test_bdf),	      cmocka_unit_test(test_blank_in_bdf),
-		cmocka_unit_test(test_iommu),	      cmocka_unit_test(test_corelist),
-		cmocka_unit_test(test_mem),	      cmocka_unit_test(test_too_long),
+		cmocka_unit_test(test_passed_on), cmocka_unit_test(test_kept_back),
+		cmocka_unit_test(test_unknown),   cmocka_unit_test(test_missing_value),
+		cmocka_unit_test(test_consumed),  cmocka_unit_test(test_vdev),
+		cmocka_unit_test(test_bdf),       cmocka_unit_test(test_blank_in_bdf),
+		cmocka_unit_test(test_iommu),     cmocka_unit_test(test_corelist),
+		cmocka_unit_test(test_mem),       cmocka_unit_test(test_too_long),
 		cmocka_unit_test(test_no_memory),
 	};
 

@@ -3,8 +3,6 @@
  * at; and the statuses that commands end with. */
 #include "fixture.h"
 
-#include <sys/mman.h>
-
 #include <rte_malloc.h>
 
 #include "nvme_internal.h"
@@ -13,8 +11,8 @@
 #define BS  512u
 
 static struct pl_nvme_qpair *qp; /* of DEV */
-static struct pl_nvme_ns *ns;	 /* its first namespace */
-static uint8_t *out, *in;	 /* 1 MiB each */
+static struct pl_nvme_ns *ns;    /* its first namespace */
+static uint8_t *out, *in;        /* 1 MiB each */
 
 #define CODE(status) NVME_STATUS_CODE(status)
 
@@ -131,7 +129,8 @@ static void test_write_zeroes(void **state)
 		write_blocks(qp, ns, out, lba, 2048);
 	write_blocks(qp, ns, out, ns->nlb - 2048, 2048);
 	pl_nvme_qpair_stats(qp, &before);
-	assert_int_equal(run(ns, NVME_CMD_WRITE_ZEROES, NULL, 2000, (uint32_t)ns->nlb - 2000, 0), 0);
+	assert_int_equal(run(ns, NVME_CMD_WRITE_ZEROES, NULL, 2000, (uint32_t)ns->nlb - 2000, 0),
+			 0);
 	pl_nvme_qpair_stats(qp, &after);
 	assert_int_equal(after.commands - before.commands, (ns->nlb - 2000 + 65535) / 65536);
 	assert_blocks(1000, 1000, out);
@@ -200,8 +199,9 @@ static void test_compare(void **state)
 		out[at[i]] ^= 0x10;
 		assert_int_equal(CODE(run(ns, NVME_CMD_COMPARE, out, 0, 2048, 0)),
 				 NVME_SC_COMPARE_FAILURE);
-		assert_int_equal(CODE(run(ns, NVME_CMD_COMPARE, out + at[i] / BS * BS,
-					  at[i] / BS, 1, 0)), NVME_SC_COMPARE_FAILURE);
+		assert_int_equal(
+			CODE(run(ns, NVME_CMD_COMPARE, out + at[i] / BS * BS, at[i] / BS, 1, 0)),
+			NVME_SC_COMPARE_FAILURE);
 		out[at[i]] ^= 0x10;
 		assert_int_equal(run(ns, NVME_CMD_COMPARE, out, 0, 2048, 0), 0);
 	}
@@ -311,11 +311,11 @@ static void test_invalid_namespace(void **state)
 		made.sqe0 = (uint64_t)nsids[i] << 32;
 		status = CODE(run(&made, NVME_CMD_READ, in, 0, 1, 0));
 		/* 4 is valid but not active, which has a status of its own (6.1.5). */
-		assert_int_equal(status, nsids[i] == 4 ? NVME_SC_INVALID_FIELD :
-							 NVME_SC_INVALID_NAMESPACE);
+		assert_int_equal(status,
+				 nsids[i] == 4 ? NVME_SC_INVALID_FIELD : NVME_SC_INVALID_NAMESPACE);
 		status = CODE(run(&made, NVME_CMD_WRITE_ZEROES, NULL, 0, 1, 0));
-		assert_int_equal(status, nsids[i] == 4 ? NVME_SC_INVALID_FIELD :
-							 NVME_SC_INVALID_NAMESPACE);
+		assert_int_equal(status,
+				 nsids[i] == 4 ? NVME_SC_INVALID_FIELD : NVME_SC_INVALID_NAMESPACE);
 	}
 }
 
@@ -325,7 +325,8 @@ static void test_control(void **state)
 	(void)state;
 	for (int bit = 0; bit < 16; bit++) {
 		uint32_t cdw12 = 1u << (bit + 16);
-		/* Limited Retry, FUA and PRINFO; all else is reserved or a directive (6.9, 6.15). */
+		/* Limited Retry, FUA and PRINFO; all else is reserved or a directive (6.9, 6.15).
+		 */
 		bool good = cdw12 & (NVME_CDW12_LR | NVME_CDW12_FUA | 0xfu << 26);
 
 		assert_int_equal(CODE(run(ns, NVME_CMD_WRITE, out, 0, 1, (uint16_t)(1u << bit))),
@@ -345,7 +346,7 @@ static void test_injected_status(void **state)
 		0x7ff | NVME_STATUS_DNR,
 		0x7fff,
 	};
-	static const uint8_t opcs[] = { NVME_CMD_FLUSH,	  NVME_CMD_WRITE,	 NVME_CMD_READ,
+	static const uint8_t opcs[] = { NVME_CMD_FLUSH,   NVME_CMD_WRITE,        NVME_CMD_READ,
 					NVME_CMD_COMPARE, NVME_CMD_WRITE_ZEROES, NVME_CMD_DSM,
 					NVME_CMD_COPY };
 
@@ -365,139 +366,6 @@ static void test_injected_status(void **state)
 				assert_int_equal(run(ns, opcs[o], out, 0, 1, 0), statuses[s]);
 			assert_int_equal(run(ns, opcs[o], out, 0, 1, 0), 0);
 		}
-}
-
-/* ---- use after unmap ---- */
-
-static uint8_t *map_pages(size_t len)
-{
-	uint8_t *mem = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	assert_ptr_not_equal(mem, MAP_FAILED);
-	assert_int_equal(pl_mem_register(mem, len), 0);
-	return mem;
-}
-
-static void assert_fault(const uint8_t *at, uint32_t access)
-{
-	struct pl_iommu_fault fault;
-
-	assert_int_equal(pl_ioas_fault_next(pl_ioas_default(), &fault), 0);
-	assert_string_equal(fault.device, DEV);
-	assert_int_equal(fault.iova, (uintptr_t)at);
-	assert_int_equal(fault.access, access);
-	assert_string_equal(fault.reason, "not mapped");
-	assert_int_equal(pl_ioas_fault_next(pl_ioas_default(), &fault), -ENOENT);
-}
-
-/*
- * The registration ends while the program still uses the buffer. Debug builds would name the op, so
- * only the IOMMU's half of the registration goes here: what a device sees is the same.
- */
-static void test_use_after_unmap(void **state)
-{
-	struct pl_ioas *ioas = pl_ioas_default();
-	uint8_t *mem = map_pages(4 * PAGE);
-	struct pl_ioas_stats before, after;
-	struct nvme_emu_counters lost, more;
-
-	(void)state;
-	faults_clear();
-	memset(out, 0x21, 4 * PAGE);
-	write_blocks(qp, ns, out, 0, 32);
-	memset(mem, 0x55, 4 * PAGE);
-	assert_int_equal(pl_ioas_unmap(ioas, mem, 4 * PAGE), 0);
-	pl_ioas_stats(ioas, &before);
-	nvme_emu_counters(transport_of(DEV), &lost);
-
-	/* The device reads: it sees that it cannot, and the medium stays as it was. */
-	assert_int_equal(CODE(run(ns, NVME_CMD_WRITE, mem + PAGE + 1024, 0, 2, 0)),
-			 NVME_SC_DATA_TRANSFER_ERROR);
-	assert_fault(mem + PAGE + 1024, PL_IOMMU_READ);
-	assert_int_equal(CODE(run(ns, NVME_CMD_COMPARE, mem, 0, 2, 0)), NVME_SC_DATA_TRANSFER_ERROR);
-	assert_fault(mem, PL_IOMMU_READ);
-	assert_int_equal(CODE(run(ns, NVME_CMD_DSM, mem + 64, 0, 2, 0)),
-			 NVME_SC_DATA_TRANSFER_ERROR);
-	assert_fault(mem + 64, PL_IOMMU_READ);
-	assert_blocks(0, 32, out);
-
-	/* The device writes: nobody tells it, so the status is 0; the memory is untouched. */
-	assert_int_equal(run(ns, NVME_CMD_READ, mem + 512, 0, 1, 0), 0);
-	assert_fault(mem + 512, PL_IOMMU_WRITE);
-	for (size_t i = 0; i < 4 * PAGE; i++)
-		assert_int_equal(mem[i], 0x55);
-	nvme_emu_counters(transport_of(DEV), &more);
-	assert_int_equal(more.refused_bytes - lost.refused_bytes, 512);
-	pl_ioas_stats(ioas, &after);
-	assert_int_equal(after.faults - before.faults, 4);
-
-	assert_int_equal(pl_ioas_map(ioas, mem, 4 * PAGE, PL_IOMMU_READ | PL_IOMMU_WRITE,
-				     PL_MEM_HOST), 0);
-	assert_int_equal(run(ns, NVME_CMD_READ, mem, 0, 1, 0), 0);
-	assert_int_equal(mem[0], 0x21);
-	assert_int_equal(pl_mem_unregister(mem, 4 * PAGE), 0);
-	munmap(mem, 4 * PAGE);
-}
-
-/* A mapping that ends in the middle of a transfer: the address is that of the first byte past it,
- * however the pages were reached. */
-static void test_fault_inside_transfer(void **state)
-{
-	struct pl_ioas *ioas = pl_ioas_default();
-	uint8_t *mem = mmap(NULL, 32 * PAGE, PROT_READ | PROT_WRITE,
-			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	(void)state;
-	assert_ptr_not_equal(mem, MAP_FAILED);
-	faults_clear();
-	for (uint32_t good = 1; good < 8; good += 3) {
-		assert_int_equal(pl_mem_register(mem, good * PAGE), 0);
-		assert_int_equal(pl_mem_register(mem + good * PAGE, PAGE), 0);
-		assert_int_equal(pl_ioas_unmap(ioas, mem + good * PAGE, PAGE), 0);
-		assert_int_equal(CODE(run(ns, NVME_CMD_WRITE, mem + 2048, 0, good * 8, 0)),
-				 NVME_SC_DATA_TRANSFER_ERROR);
-		assert_fault(mem + good * PAGE, PL_IOMMU_READ);
-		assert_int_equal(pl_ioas_map(ioas, mem + good * PAGE, PAGE, PL_IOMMU_READ,
-					     PL_MEM_HOST), 0);
-		assert_int_equal(run(ns, NVME_CMD_WRITE, mem + 2048, 0, good * 8, 0), 0);
-		assert_int_equal(pl_mem_unregister(mem + good * PAGE, PAGE), 0);
-		assert_int_equal(pl_mem_unregister(mem, good * PAGE), 0);
-	}
-	munmap(mem, 32 * PAGE);
-}
-
-/* ---- buffers in the controller's own memory ---- */
-
-static void own_memory(enum pl_mem_kind kind, enum pl_traffic_mem mem)
-{
-	struct pl_p2p_heap *heap = pl_nvme_ctrlr_heap(ctrlr_of(DEV), kind);
-	struct pl_nvme_traffic before, after;
-	void *buf;
-
-	assert_non_null(heap);
-	assert_int_equal(pl_p2p_alloc(heap, 64 * BS, 0, &buf), 0);
-	random_fill(out, 64 * BS);
-	write_blocks(qp, ns, out, 0, 64);
-	assert_int_equal(pl_nvme_ctrlr_traffic(ctrlr_of(DEV), &before), 0);
-	read_blocks(qp, ns, buf, 0, 64);
-	write_blocks(qp, ns, buf, 64, 64);
-	assert_int_equal(pl_nvme_ctrlr_traffic(ctrlr_of(DEV), &after), 0);
-	for (int dir = 0; dir < 2; dir++)
-		for (int m = 0; m < PL_TRAFFIC_MEMS; m++)
-			assert_int_equal(after.bytes[PL_TRAFFIC_DATA][m][dir] -
-						 before.bytes[PL_TRAFFIC_DATA][m][dir],
-					 m == (int)mem ? 64 * BS : 0);
-	assert_blocks(64, 64, out);
-	pl_p2p_free(heap, buf);
-}
-
-static void test_own_memory(void **state)
-{
-	(void)state;
-	own_memory(PL_MEM_CMB, PL_TRAFFIC_OWN_CMB);
-	own_memory(PL_MEM_PMR, PL_TRAFFIC_OWN_PMR);
-	assert_null(pl_nvme_ctrlr_heap(ctrlr_of(DEV), PL_MEM_HOST));
-	assert_null(pl_nvme_ctrlr_heap(ctrlr_of("nvme_emu9"), PL_MEM_CMB));
 }
 
 static void test_status_text(void **state)
@@ -520,9 +388,14 @@ static int setup(void **state)
 {
 	static const char *const vdevs[] = {
 		DEV ",size=36M,ns=3,bs=512,cmb=1M,pmr=1M,mdts=128K",
-		"nvme_emu9,size=1M,bs=512",  "nvme_emu10,size=1M,bs=1K",  "nvme_emu11,size=1M,bs=2K",
-		"nvme_emu12,size=1M,bs=4K",  "nvme_emu13,size=1M,bs=8K",  "nvme_emu14,size=1M,bs=16K",
-		"nvme_emu15,size=1M,bs=32K", "nvme_emu16,size=1M,bs=64K",
+		"nvme_emu9,size=1M,bs=512",
+		"nvme_emu10,size=1M,bs=1K",
+		"nvme_emu11,size=1M,bs=2K",
+		"nvme_emu12,size=1M,bs=4K",
+		"nvme_emu13,size=1M,bs=8K",
+		"nvme_emu14,size=1M,bs=16K",
+		"nvme_emu15,size=1M,bs=32K",
+		"nvme_emu16,size=1M,bs=64K",
 	};
 
 	(void)state;
@@ -560,9 +433,6 @@ int main(void)
 		cmocka_unit_test(test_invalid_namespace),
 		cmocka_unit_test(test_control),
 		cmocka_unit_test(test_injected_status),
-		cmocka_unit_test(test_use_after_unmap),
-		cmocka_unit_test(test_fault_inside_transfer),
-		cmocka_unit_test(test_own_memory),
 		cmocka_unit_test(test_status_text),
 	};
 

@@ -9,10 +9,10 @@
 
 #include "nvme_internal.h"
 
-#define DEV	"nvme_emu0" /* 1024 entries, a CMB */
+#define DEV     "nvme_emu0" /* 1024 entries, a CMB */
 #define BIG_DEV "nvme_emu1" /* 65536 entries */
-#define BS	512u
-#define LBAS	8192u
+#define BS      512u
+#define LBAS    8192u
 
 /* Ops, a block of memory each. */
 struct rig {
@@ -24,7 +24,7 @@ struct rig {
 	uint32_t nb_idle;
 	uint8_t *bufs;
 	uint64_t *version; /* of every LBA: what was written to it last */
-	uint8_t *busy;	   /* LBAs with an op under way */
+	uint8_t *busy;     /* LBAs with an op under way */
 	uint32_t lbas;
 };
 
@@ -241,8 +241,9 @@ static void test_wrap_largest(void **state)
 	for (opts.depth = 2048; opts.depth <= 32768; opts.depth *= 4)
 		wrap(BIG_DEV, &opts, 4 * 65536, 4);
 	opts.depth = 65537;
-	assert_int_equal(pl_nvme_qpair_create(ctrlr_of(BIG_DEV), &opts, &(struct pl_nvme_qpair *){ 0 }),
-			 -EINVAL);
+	assert_int_equal(
+		pl_nvme_qpair_create(ctrlr_of(BIG_DEV), &opts, &(struct pl_nvme_qpair *){ 0 }),
+		-EINVAL);
 }
 
 /* A full queue takes nothing, says why, and rings no doorbell. */
@@ -348,8 +349,8 @@ static void refused(const char *dev, struct pl_nvme_qpair_opts opts, int err, co
 	assert_null(qp);
 }
 
-#define OPTS(...) ((struct pl_nvme_qpair_opts){ .opts_size = sizeof(struct pl_nvme_qpair_opts), \
-						__VA_ARGS__ })
+#define OPTS(...) \
+	((struct pl_nvme_qpair_opts){ .opts_size = sizeof(struct pl_nvme_qpair_opts), __VA_ARGS__ })
 
 static void test_bad_opts(void **state)
 {
@@ -385,7 +386,8 @@ static void test_cmb_is_given_back(void **state)
 
 	(void)state;
 	assert_int_equal(pl_nvme_qpair_create(ctrlr_of("nvme_emu3"),
-					      &OPTS(.depth = 1024, .sq_in_cmb = 1), &qp), 0);
+					      &OPTS(.depth = 1024, .sq_in_cmb = 1), &qp),
+			 0);
 	pl_p2p_heap_stats(heap, &stats);
 	assert_int_equal(stats.size, 65536);
 	assert_int_equal(stats.free, 0);

@@ -8,7 +8,7 @@
 #include <rte_lcore.h>
 
 #define POLLERS_PER_LCORE 64u /* as lib/eal has it */
-#define ROUNDS		  2000u
+#define ROUNDS            2000u
 
 struct counter {
 	uint64_t calls; /* atomic */
@@ -79,7 +79,8 @@ static bool no_worker(void)
 {
 	if (worker_lcore != LCORE_ID_ANY)
 		return false;
-	print_message("skipped: the process may run on one CPU only, so there is no worker lcore\n");
+	print_message(
+		"skipped: the process may run on one CPU only, so there is no worker lcore\n");
 	return true;
 }
 
@@ -389,7 +390,7 @@ static int setup(void **state)
 	main_lcore = rte_get_main_lcore();
 	worker_lcore = LCORE_ID_ANY;
 	RTE_LCORE_FOREACH_WORKER(lcore)
-		worker_lcore = lcore;
+	worker_lcore = lcore;
 	return 0;
 }
 

@@ -133,8 +133,8 @@ static void undo_copy(void *built)
 
 static void test_copy(void **state)
 {
-	static const enum pl_copy_via ways[] = { PL_COPY_VIA_DST, PL_COPY_VIA_SRC,
-						 PL_COPY_VIA_HOST, PL_COPY_VIA_AUTO };
+	static const enum pl_copy_via ways[] = { PL_COPY_VIA_DST, PL_COPY_VIA_SRC, PL_COPY_VIA_HOST,
+						 PL_COPY_VIA_AUTO };
 
 	(void)state;
 	for (size_t i = 0; i < RTE_DIM(ways); i++) {
