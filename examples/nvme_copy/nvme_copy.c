@@ -212,6 +212,7 @@ static int run(const struct app_cli *cli, struct args *args, struct app_json_fil
 		return app_setup_status(rc);
 	}
 	app_copy_print_plan(json->human, pl_copy_plan(run.job));
+	fflush(json->human); /* before the first command, also into a pipe */
 	app_progress_init(&run.progress, json->human, "copying");
 	rc = pl_poller_add(rte_get_main_lcore(), "nvme_copy", poll_job, &run, &poller);
 	if (rc) {

@@ -199,6 +199,7 @@ static void end_verifying(struct pl_copy *job)
 static int stuck(struct pl_copy *job)
 {
 	const struct copy_side *sides[] = { &job->src, &job->dst };
+	uint64_t idle;
 
 	for (size_t i = 0; i < RTE_DIM(sides); i++) {
 		int rc = pl_nvme_qpair_error(sides[i]->q.qp);
@@ -206,7 +207,17 @@ static int stuck(struct pl_copy *job)
 		if (rc)
 			return rc;
 	}
-	if (rte_rdtsc() - job->last_progress < COPY_TIMEOUT_S * rte_get_tsc_hz())
+	idle = rte_rdtsc() - job->last_progress;
+	if (idle < COPY_SUSPECT_S * rte_get_tsc_hz())
+		return 0;
+	/* Long enough to look: a device that is gone or was reset will not answer any more. */
+	for (size_t i = 0; i < RTE_DIM(sides); i++) {
+		int rc = pl_nvme_ctrlr_poll_events(sides[i]->ns->ctrlr);
+
+		if (rc < 0)
+			return rc;
+	}
+	if (idle < COPY_TIMEOUT_S * rte_get_tsc_hz())
 		return 0;
 	return pl_fail(-ETIMEDOUT, "no command of the copy completed for %u s", COPY_TIMEOUT_S);
 }

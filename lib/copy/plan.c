@@ -47,14 +47,14 @@ static const char *ctrlr_name(const struct pl_nvme_ctrlr *ctrlr)
 	return info.name;
 }
 
-/* A source that is also the destination moves both legs through its own memory. */
-/* Emulated and PCI controllers never share an address space, so neither reaches the other's memory. */
+/* Emulated and PCI controllers share no address space: neither reaches the other's memory. */
 static bool reachable(const struct pl_copy *job, const struct pl_nvme_ctrlr *provider)
 {
 	return nvme_ctrlr_reaches(job->src.ns->ctrlr, provider) &&
 	       nvme_ctrlr_reaches(job->dst.ns->ctrlr, provider);
 }
 
+/* A source that is also the destination moves both legs through its own memory. */
 static bool role_allowed(const struct pl_copy *job, const struct pl_nvme_ctrlr *ctrlr,
 			 enum pl_mem_kind kind)
 {
@@ -158,6 +158,9 @@ static int plan_asked(struct pl_copy *job, struct pl_nvme_ctrlr *ctrlr, const ch
 		return pl_fail(-EREMOTEIO, "emulated and PCI controllers share no IO address space, so the "
 			       "memory of %s is not for both: use --via host", ctrlr_name(ctrlr));
 	rc = try_ctrlr(job, ctrlr, depth_given);
+	if (rc == -EREMOTEIO && ctrlr->devmem_reason[0])
+		return pl_fail(-EREMOTEIO, "%s; --via host goes through host DRAM",
+			       ctrlr->devmem_reason);
 	if (rc == -EREMOTEIO)
 		return pl_fail(-EREMOTEIO, "%s has no CMB or PMR that can hold the data as the %s of "
 			       "this copy (none, or without the right it needs: WDS to write from it, "

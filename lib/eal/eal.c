@@ -104,7 +104,7 @@ static int start_rte(void)
 		{ !args.legacy_mem && !args.conf.no_huge, "--in-memory" },
 		{ args.conf.no_huge, "--no-shconf" },
 		{ !args.telemetry, "--no-telemetry" },
-		{ !args.log_level, "--log-level=lib.eal:warning" },
+		{ !args.log_level, "--log-level=lib.eal:error" },
 		{ args.conf.no_huge, "--no-huge" },
 		{ args.conf.no_huge && !args.mem_bytes, "-m" },
 		{ args.conf.no_huge && !args.mem_bytes, NO_HUGE_MIB },

@@ -86,11 +86,13 @@ static bool admin_reap(struct pl_nvme_ctrlr *ctrlr)
 	return done;
 }
 
+/* Also when somebody else reset it: then it is not ready, and has forgotten its queues. */
 static bool gone(struct pl_nvme_ctrlr *ctrlr)
 {
 	uint32_t csts = ctrlr->t->ops->read32(ctrlr->t, NVME_REG_CSTS);
 
-	return csts == UINT32_MAX || (csts & NVME_CSTS_CFS) || ctrlr->adminq->error == -EIO;
+	return csts == UINT32_MAX || (csts & NVME_CSTS_CFS) || !(csts & NVME_CSTS_RDY) ||
+	       ctrlr->adminq->error == -EIO;
 }
 
 static int admin_wait(struct pl_nvme_ctrlr *ctrlr, uint8_t opc)
@@ -180,7 +182,8 @@ int pl_nvme_ctrlr_poll_events(struct pl_nvme_ctrlr *ctrlr)
 	if (!ctrlr->failed && gone(ctrlr))
 		ctrlr->failed = true;
 	if (ctrlr->failed) {
-		rc = pl_fail(-ENODEV, "%s: the controller failed or is gone", ctrlr->info.name);
+		rc = pl_fail(-ENODEV, "%s: the controller failed, was reset by another or is gone",
+			     ctrlr->info.name);
 	} else {
 		admin_reap(ctrlr);
 		rc = (int)ctrlr->nb_events;

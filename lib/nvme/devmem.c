@@ -5,6 +5,8 @@
  * programmed as the controller's own base address (CMBMSC.CBA, PMRMSC), so a controller told to
  * use its own memory never goes out to the fabric for it.
  */
+#include <stdio.h>
+
 #include "mem_internal.h"
 #include "nvme_internal.h"
 #include "pl_log.h"
@@ -144,6 +146,17 @@ static int pmr_enable(struct pl_nvme_ctrlr *c)
 	return 0;
 }
 
+/* What this kernel cannot export is no reason not to drive the controller: its memory is not used,
+ * and a copy that wants it is told why. */
+static int unusable(struct pl_nvme_ctrlr *c, int rc)
+{
+	if (rc != -ENOTSUP)
+		return rc;
+	snprintf(c->devmem_reason, sizeof(c->devmem_reason), "%s", pl_errmsg());
+	PL_LOG(NOTICE, "%s", c->devmem_reason);
+	return 0;
+}
+
 static int pmr_attach(struct pl_nvme_ctrlr *c)
 {
 	struct devmem_place at;
@@ -156,7 +169,7 @@ static int pmr_attach(struct pl_nvme_ctrlr *c)
 	if (rc)
 		return rc;
 	rc = attach(c, &c->pmr, &at);
-	return rc ? rc : pmr_enable(c);
+	return rc ? unusable(c, rc) : pmr_enable(c);
 }
 
 int nvme_devmem_attach(struct pl_nvme_ctrlr *c)
@@ -166,8 +179,7 @@ int nvme_devmem_attach(struct pl_nvme_ctrlr *c)
 
 	if (cmb_find(c, &at)) {
 		rc = attach(c, &c->cmb, &at);
-		if (rc == 0)
-			rc = cmb_enable(c);
+		rc = rc ? unusable(c, rc) : cmb_enable(c);
 	}
 	if (rc == 0)
 		rc = pmr_attach(c);

@@ -83,6 +83,7 @@ struct pl_nvme_ctrlr {
 	struct pl_nvme_ctrlr_info info;
 	struct nvme_devmem cmb;
 	struct nvme_devmem pmr;
+	char devmem_reason[256]; /* why there is a CMB or PMR that peers cannot reach; or "" */
 	struct pl_nvme_ns *ns; /* active namespaces, ascending */
 	uint32_t nb_ns;
 	uint32_t db_stride; /* in 32-bit words */

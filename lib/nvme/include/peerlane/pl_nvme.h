@@ -91,7 +91,7 @@ PL_API struct pl_p2p_heap *pl_nvme_ctrlr_heap(const struct pl_nvme_ctrlr *ctrlr,
  * @param buf DMA-able memory of @p len bytes, or NULL with @p len 0.
  * @param dw0 where to store completion dword 0; may be NULL.
  * @param status where to store the 15-bit status field; may be NULL.
- * @return 0; -EIO if the status is not 0; -ETIMEDOUT; -ENODEV; -EINVAL if @p len exceeds max_xfer.
+ * @return 0; -EIO if the status is not 0; -ETIMEDOUT; -ENODEV; -EINVAL if @p len exceeds 4096.
  */
 PL_API int pl_nvme_admin(struct pl_nvme_ctrlr *ctrlr, struct pl_nvme_sqe *sqe, void *buf,
 			 size_t len, uint32_t *dw0, uint16_t *status);
@@ -99,7 +99,11 @@ PL_API int pl_nvme_admin(struct pl_nvme_ctrlr *ctrlr, struct pl_nvme_sqe *sqe, v
 /** An asynchronous event (5.2): its type, info and log page from completion dword 0. */
 typedef void (*pl_nvme_event_fn)(struct pl_nvme_ctrlr *ctrlr, uint32_t dw0, void *arg);
 
-/** Who hears of asynchronous events; called from whichever thread processes them. */
+/**
+ * Who hears of asynchronous events; called from whichever thread processes them, inside the
+ * controller's admin lock: @p fn must not send admin commands to it. Events of a type stay masked
+ * until its log page is read (5.2), which is the program's to do.
+ */
 PL_API void pl_nvme_ctrlr_set_event_fn(struct pl_nvme_ctrlr *ctrlr, pl_nvme_event_fn fn, void *arg);
 
 /** Reaps asynchronous events. @return how many; -ENODEV if the controller is gone or failed. */
@@ -107,7 +111,8 @@ PL_API int pl_nvme_ctrlr_poll_events(struct pl_nvme_ctrlr *ctrlr);
 
 /**
  * Resets the controller (CC.EN 0 then 1), attaches its CMB and PMR again at the same addresses and
- * identifies it anew. All its queue pairs must have been destroyed.
+ * identifies it anew. All its queue pairs must have been destroyed. Namespaces are identified anew as
+ * well: earlier pointers to them are invalid, ask pl_nvme_ns_get() again.
  * @return 0; -EBUSY if a queue pair exists; -ENODEV or -ETIMEDOUT if it did not come up, and then
  *   the controller stays failed.
  */
