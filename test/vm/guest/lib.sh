@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# What scenarios share; sourced by them inside the guest.
+#
+# run.sh exports: PL_REPO (the repository), PL_BUILD (the build directory), PL_VM (test/vm),
+# PL_TOPOLOGY (the topology's file), PL_KERNEL (7.2, 6.12, 7.2-debug), PL_KERNEL_DIR (its place in
+# the cache), PL_IOMMU (intel, virtio, none), PL_RESULTS (a writable directory kept on the host).
+
+scenario=$(basename "$0" .sh)
+
+# The one line by which a scenario ends.
+pass() {
+	echo "PASS $scenario: $*"
+	exit 0
+}
+fail() {
+	echo "FAIL $scenario: $*"
+	exit 1
+}
+skip() {
+	echo "SKIP $scenario: $*"
+	exit 77
+}
+
+# Tries COMMAND for up to 20 s; for states which the kernel reaches on its own time.
+wait_until() {
+	local deadline=$((SECONDS + 20))
+	until "$@"; do
+		[ $SECONDS -lt $deadline ] || return 1
+		sleep 0.05
+	done
+}
+
+# BDFs of all NVMe controllers, in PCI order.
+nvme_bdfs() {
+	local dev
+	for dev in /sys/bus/pci/devices/*; do
+		[ "$(cat "$dev/class")" != 0x010802 ] || basename "$dev"
+	done
+}
+
+driver_of() {
+	local link
+	link=$(readlink "/sys/bus/pci/devices/$1/driver") && basename "$link"
+}
+
+is_driver() {
+	[ "$(driver_of "$1")" = "$2" ]
+}
+
+# bind_driver BDF DRIVER, as driverctl does it: the override outlives a rescan of the bus.
+bind_driver() {
+	local dev=/sys/bus/pci/devices/$1
+	echo "$2" >"$dev/driver_override" || return
+	if [ -e "$dev/driver" ]; then
+		echo "$1" >"$dev/driver/unbind" || return
+	fi
+	echo "$1" >/sys/bus/pci/drivers_probe || return
+	wait_until is_driver "$1" "$2"
+}
+
+# The vfio cdev of BDF: /dev/vfio/devices/vfioN.
+vfio_cdev() {
+	local dir
+	for dir in "/sys/bus/pci/devices/$1/vfio-dev"/vfio*; do
+		[ -e "$dir" ] || return
+		echo "/dev/vfio/devices/$(basename "$dir")"
+	done
+}
+
+iommu_group() {
+	local link
+	link=$(readlink "/sys/bus/pci/devices/$1/iommu_group") && basename "$link"
+}
+
+# Block devices of the controller at BDF that the kernel driver holds, one a line.
+nvme_blocks() {
+	local dir
+	for dir in "/sys/bus/pci/devices/$1/nvme"/nvme*/nvme*n*; do
+		[ ! -e "$dir" ] || echo "/dev/$(basename "$dir")"
+	done
+}
+
+# bar_size BDF INDEX: 0 when the controller has no such BAR.
+bar_size() {
+	sed -n "$(($2 + 1))p" "/sys/bus/pci/devices/$1/resource" | {
+		read -r start end flags
+		[ $((flags)) -eq 0 ] && echo 0 || echo $((end - start + 1))
+	}
+}
+
+# nvme_reg BDF OFFSET WIDTH: a controller register as a number, by /dev/mem.
+nvme_reg() {
+	local start
+	read -r start _ <"/sys/bus/pci/devices/$1/resource"
+	echo $(($(busybox devmem $((start + $2)) "$3")))
+}
+
+# qemu_monitor COMMAND...: one line to QEMU's human monitor (device_del, pcie_aer_inject_error, info
+# pci), its answer on stdout. Carried by QMP, whose answers are one line of JSON each.
+qemu_monitor() {
+	local port dir line
+	for dir in /sys/class/virtio-ports/*; do
+		[ "$(cat "$dir/name")" != monitor ] || port=/dev/$(basename "$dir")
+	done
+	exec 4<>"$port"
+	# Refused when an earlier call did it already: the connection is QEMU's, not this shell's.
+	echo '{"execute":"qmp_capabilities"}' >&4
+	printf '{"execute":"human-monitor-command","id":"pl","arguments":{"command-line":"%s"}}\n' \
+		"$*" >&4
+	while read -r -t 20 line <&4; do
+		case $line in
+		*'"id": "pl"'*)
+			exec 4>&-
+			line=${line#*'"return": "'}
+			printf '%b' "${line%'", "id": "pl"'*}" | tr -d '\r'
+			[[ $line != *'"error":'* ]]
+			return
+			;;
+		esac
+	done
+	exec 4>&-
+	echo "qemu_monitor: no answer to '$*'" >&2
+	return 1
+}
