@@ -4,7 +4,8 @@
 #
 # Installs what it needs where it may, builds into build-*/ and runs the unit tests with hugepages,
 # without, and under AddressSanitizer and UndefinedBehaviorSanitizer; with "all", the default, also
-# the programs from the outside, the leak check and the performance bounds.
+# the programs from the outside, the leak check, the performance bounds, and the guests of test/vm
+# (whose kernels are built once and cached; that takes a quarter of an hour).
 #
 # Every test is one line, and a skipped one has its reason. The last line is
 #     N passed, N failed, N skipped
@@ -172,6 +173,20 @@ cli() {
 	done
 }
 
+# guests: without what QEMU and the kernels need, all of it is skipped.
+guests() {
+	local -a packages
+
+	mapfile -t packages < <(sed -e 's/#.*//' "$root/config/packages-vm.txt" | tr ' ' '\n' | sed '/^$/d')
+	if ! pl_install_packages "${packages[@]}" >"$work/packages" 2>&1; then
+		cat "$work/packages"
+		count guests <<<"ok - all # SKIP packages of config/packages-vm.txt are missing"
+		return
+	fi
+	# As it comes: a quarter of an hour without a line looks like a hang.
+	count guests < <("$root/test/vm/all.sh" "$root/build-release" 2>&1)
+}
+
 all_tests() {
 	local script
 
@@ -186,6 +201,8 @@ all_tests() {
 	for script in "$root"/test/perf/*.sh; do
 		check perf "$(basename "$script")" "$script" "$root/build-release"
 	done
+	say "Guests with real kernels"
+	guests
 }
 
 what=${1:-all}
