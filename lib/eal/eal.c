@@ -16,7 +16,7 @@
 
 /* Below this, hugepages would run out while devices come up: 4 KiB pages are the better deal. */
 #define MIN_HUGEPAGE_BYTES (64ul << 20)
-/* librte_eal takes 64 MiB without hugepages and cannot grow; two of our default queues want more. */
+/* librte_eal takes 64 MiB without hugepages and cannot grow; a deep pipeline wants more. */
 #define NO_HUGE_MIB "128"
 
 static struct eal_args args;

@@ -36,7 +36,7 @@ enum pl_subsystem_order {
 struct pl_subsystem {
 	const char *name;
 	enum pl_subsystem_order order;
-	/* Looks at the arguments only; touches nothing. 0 or negative errno with pl_fail(). May be NULL. */
+	/* Looks at the arguments only; touches nothing. 0 or an errno with pl_fail(). May be NULL. */
 	int (*check)(const struct pl_eal_conf *conf);
 	int (*init)(const struct pl_eal_conf *conf);
 	void (*fini)(void);

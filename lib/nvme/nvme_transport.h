@@ -65,7 +65,7 @@ struct pl_nvme_transport_entry {
 
 void pl_nvme_transport_register(struct pl_nvme_transport_entry *entry);
 
-/* The transport whose --vdev names look like @dev (its name and a number); NULL if there is none. */
+/* The transport whose --vdev names look like @dev, its name and a number; NULL: there is none. */
 const struct pl_nvme_transport_ops *pl_nvme_transport_find(const char *dev);
 
 #define PL_NVME_TRANSPORT(ops_table)                                                               \

@@ -30,7 +30,7 @@ static const struct emu_devmem *own_mem(const struct emu_ctrlr *c, uint64_t addr
 				*len = mems[i]->len - *off;
 			return mems[i];
 		}
-		if (addr<base && * len> base - addr)
+		if (base > addr && base - addr < *len)
 			*len = base - addr;
 	}
 	return NULL;

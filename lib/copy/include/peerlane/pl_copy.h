@@ -130,7 +130,8 @@ PL_API const struct pl_copy_plan *pl_copy_plan(const struct pl_copy *job);
  * @return 1 while there is more; 0 when everything asked for was done; -EIO for a failed command
  *   (with its NVMe status in the message), -EREMOTEIO for data that did not land, -EILSEQ for a
  *   byte that compared unequal, -ENODEV if a controller is gone or was reset, -ETIMEDOUT if no
- *   command completed for 30 s, -ECANCELED after pl_copy_cancel(). The result is final; further calls return it again.
+ *   command completed for 30 s, -ECANCELED after pl_copy_cancel(). The result is final;
+ *   further calls return it again.
  */
 PL_API int pl_copy_poll(struct pl_copy *job);
 

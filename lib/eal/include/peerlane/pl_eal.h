@@ -9,7 +9,7 @@
  *             if (used < 0)
  *                     return fprintf(stderr, "%s\n", pl_errmsg()), 2;
  *             argc -= used, argv += used;           // argv[0] is the program name again
- *             ...                                   // devices are up: pl_nvme_ctrlr_get("nvme_emu0")
+ *             ...                                   // devices are up: pl_nvme_ctrlr_get()
  *             pl_eal_cleanup();
  *     }
  *
@@ -70,7 +70,8 @@ typedef int (*pl_poller_fn)(void *arg);
  * the main lcore run inside pl_poller_run(). Any thread may call it.
  *
  * @param name kept for messages; copied.
- * @param arg passed to @p fn; must stay valid until pl_poller_remove() returned or @p fn returned < 0.
+ * @param arg passed to @p fn; must stay valid until pl_poller_remove() returned or @p fn returned
+ *   < 0.
  * @return 0; -EINVAL if @p lcore is not one of the process's lcores (`-l`); -ENOMEM if the lcore
  *   has no free poller slot.
  */

@@ -111,8 +111,8 @@ PL_API int pl_nvme_ctrlr_poll_events(struct pl_nvme_ctrlr *ctrlr);
 
 /**
  * Resets the controller (CC.EN 0 then 1), attaches its CMB and PMR again at the same addresses and
- * identifies it anew. All its queue pairs must have been destroyed. Namespaces are identified anew as
- * well: earlier pointers to them are invalid, ask pl_nvme_ns_get() again.
+ * identifies it anew. All its queue pairs must have been destroyed. Namespaces are identified anew
+ * as well: earlier pointers to them are invalid, ask pl_nvme_ns_get() again.
  * @return 0; -EBUSY if a queue pair exists; -ENODEV or -ETIMEDOUT if it did not come up, and then
  *   the controller stays failed.
  */
@@ -230,7 +230,7 @@ struct pl_nvme_qpair_opts {
  *
  * @param opts NULL for the defaults.
  * @return 0; -EINVAL for a depth, transfer size or opts_size out of range; -ENOMEM for memory or
- *   when all granted queues are in use; -ENOTSUP if CMBSZ does not allow what was asked; -EIO if the
+ *   when all granted queues are in use; -ENOTSUP if CMBSZ does not allow it; -EIO if the
  *   controller refused; -ENODEV; -ETIMEDOUT.
  */
 PL_API int pl_nvme_qpair_create(struct pl_nvme_ctrlr *ctrlr, const struct pl_nvme_qpair_opts *opts,
@@ -238,7 +238,8 @@ PL_API int pl_nvme_qpair_create(struct pl_nvme_ctrlr *ctrlr, const struct pl_nvm
 
 /**
  * Deletes the queues, then frees. Ops still in flight are forgotten: the controller has stopped
- * touching their buffers when this returns. Any thread, once no other uses the pair. NULL is ignored.
+ * touching their buffers when this returns. Any thread, once no other uses the pair. NULL is
+ * ignored.
  */
 PL_API void pl_nvme_qpair_destroy(struct pl_nvme_qpair *qp);
 
