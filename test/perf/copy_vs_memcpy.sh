@@ -26,11 +26,11 @@ fi
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# A warm-up of a second, in which the destination's pages come into being; then copies for another.
+# Media with all their pages, as those of the baseline; a warm-up of a second, then copies for another.
 # Prints MiB/s, each byte counted once.
 copy() {
-	"$build/app/testpmd/peerlane-testpmd" -l "$cpu" --vdev "nvme_emu0,size=$size" \
-		--vdev "nvme_emu1,size=$size,cmb=$cmb" -- \
+	"$build/app/testpmd/peerlane-testpmd" -l "$cpu" --vdev "nvme_emu0,size=$size,populate=1" \
+		--vdev "nvme_emu1,size=$size,populate=1,cmb=$cmb" -- \
 		-w copy -o "$block" -q "$depth" -a 1 -t 1 --json "$work/copy.json" \
 		>"$work/log" 2>&1 || {
 		cat "$work/log" >&2

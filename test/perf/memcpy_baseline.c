@@ -3,8 +3,8 @@
  * What a copy between two emulated controllers cannot beat on one core: every block goes from the
  * source medium into the CMB and from there to the destination medium, by plain memcpy. The buffers
  * are of the kind and size that the emulated devices use: media in anonymous memory with
- * MADV_HUGEPAGE, the CMB a shared memfd. As there, the source was never written, and the
- * destination has been when time is taken.
+ * MADV_HUGEPAGE, the CMB a shared memfd. All pages exist when time is taken, as with populate=1:
+ * reading what was never written would be reading one page of zeros from the cache.
  *
  *   memcpy_baseline SIZE CMB BLOCK DEPTH SECONDS   (bytes; passes for that long after one warm-up)
  *
@@ -92,6 +92,7 @@ int main(int argc, char **argv)
 	via = cmb(cmb_size);
 	if (!src || !dst || !via)
 		return fprintf(stderr, "%s: no memory\n", argv[0]), 1;
+	memset(src, 0x5a, size);
 	pass(dst, src, via, size, block, depth);
 	begin = now();
 	do {

@@ -93,6 +93,7 @@ struct emu_conf {
 	uint32_t entries; /* CAP.MQES + 1 */
 	uint32_t dstrd;
 	bool cqr;
+	bool populate; /* a namespace in memory has all its pages from the start */
 	uint64_t drop;
 	uint64_t err;
 };

@@ -10,7 +10,8 @@
 
 const char emu_usage[] =
 	"nvme_emuN,size=SIZE|path=FILE[,KEY=VALUE...], KEY one of bs, cmb, cmboff, "
-	"cmbflags, cmbs, pmr, mdts, queues, ns, mqes, dstrd, cqr, drop, err; SIZE "
+	"cmbflags, cmbs, pmr, mdts, queues, ns, mqes, dstrd, cqr, drop, err, "
+	"populate; SIZE "
 	"in bytes or with K, M, G or T";
 
 #define EMU_BS_MIN   512u
@@ -200,6 +201,11 @@ static int key_cqr(const struct arg *a, struct emu_conf *conf)
 	return parse_bool(a, &conf->cqr);
 }
 
+static int key_populate(const struct arg *a, struct emu_conf *conf)
+{
+	return parse_bool(a, &conf->populate);
+}
+
 static int key_drop(const struct arg *a, struct emu_conf *conf)
 {
 	return parse_range(a, 1, INT64_MAX, &conf->drop);
@@ -219,7 +225,7 @@ static const struct {
 	{ "cmbs", key_cmbs },     { "pmr", key_pmr },       { "mdts", key_mdts },
 	{ "queues", key_queues }, { "ns", key_ns },         { "mqes", key_mqes },
 	{ "dstrd", key_dstrd },   { "cqr", key_cqr },       { "drop", key_drop },
-	{ "err", key_err },
+	{ "err", key_err },       { "populate", key_populate },
 };
 #define NB_KEYS (sizeof(keys) / sizeof(keys[0]))
 

@@ -27,7 +27,8 @@ static int open_media(struct emu_ctrlr *c)
 			err = emu_media_file_open(c->t.name, conf->path, conf->size, conf->bs,
 						  &ns->media);
 		else
-			err = emu_media_ram_open(c->t.name, conf->size, &ns->media);
+			err = emu_media_ram_open(c->t.name, conf->size, conf->populate,
+						 &ns->media);
 		if (err == 0)
 			ns->nlb = ns->media->size / conf->bs;
 	}

@@ -30,8 +30,8 @@ struct emu_media {
 	uint64_t size;
 };
 
-/* @dev is for messages. */
-int emu_media_ram_open(const char *dev, uint64_t size, struct emu_media **media);
+/* @dev is for messages. @populate: with all its pages from the start. */
+int emu_media_ram_open(const char *dev, uint64_t size, bool populate, struct emu_media **media);
 
 /* Takes @path for this device alone, by its inode. @size 0: the whole file. */
 int emu_media_file_open(const char *dev, const char *path, uint64_t size, uint32_t bs,

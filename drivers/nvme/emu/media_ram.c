@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* A namespace in anonymous memory: what was never written, or was given back, reads as zeros. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -105,7 +106,7 @@ static const struct emu_media_ops ram_ops = {
 	.close = ram_close,
 };
 
-int emu_media_ram_open(const char *dev, uint64_t size, struct emu_media **media)
+int emu_media_ram_open(const char *dev, uint64_t size, bool populate, struct emu_media **media)
 {
 	struct media_ram *r = pl_inject_hit() ? NULL : calloc(1, sizeof(*r));
 	void *base;
@@ -124,6 +125,15 @@ int emu_media_ram_open(const char *dev, uint64_t size, struct emu_media **media)
 	}
 	/* Only advice: without huge pages it is slower, not wrong. */
 	(void)madvise(base, size, MADV_HUGEPAGE);
+	if (populate && madvise(base, size, MADV_POPULATE_WRITE)) {
+		int err = errno;
+
+		munmap(base, size);
+		free(r);
+		return pl_fail(err == EINVAL ? -ENOTSUP : -ENOMEM,
+			       "%s: populate=1: %s; it needs Linux 5.14 and %llu bytes of memory", dev,
+			       strerror(err), (unsigned long long)size);
+	}
 	r->base = base;
 	r->m.ops = &ram_ops;
 	r->m.size = size;
