@@ -36,6 +36,10 @@ expect 0 '' --results "$out/results" probe keep
 expect 124 'did not end within 5 s' --timeout 5 probe hang
 expect 1 'kernel report' probe warn
 expect 1 'kernel report' probe oops
+case " ${options[*]} " in
+*-debug\ *) expect 1 'BUG: KASAN: ' probe kasan ;;
+*) expect 77 'needs a debug kernel' probe kasan ;;
+esac
 expect 125 'guest panicked' probe panic
 expect 124 'guest hung' --smp 1 --timeout 1 --grace 30 probe freeze
 expect 2 'no executable' no-such-scenario

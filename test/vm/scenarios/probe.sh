@@ -26,6 +26,10 @@ daemon)
 keep) echo kept >"$PL_RESULTS/kept" ;;
 monitor) qemu_monitor info version && qemu_monitor info pci | grep -c 'Class 0264' ;;
 hang) sleep 1000 ;;
+kasan)
+	zgrep -q ^CONFIG_KASAN=y /proc/config.gz || skip "needs a debug kernel"
+	echo READ_AFTER_FREE >$lkdtm
+	;;
 warn) echo WARNING >$lkdtm ;;
 oops) (echo EXCEPTION >$lkdtm) ;;
 panic) echo PANIC >$lkdtm ;;
