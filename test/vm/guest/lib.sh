@@ -113,7 +113,8 @@ qemu_monitor() {
 			exec 4>&-
 			line=${line#*'"return": "'}
 			printf '%b' "${line%'", "id": "pl"'*}" | tr -d '\r'
-			[[ $line != *'"error":'* ]]
+			# The human monitor has no status: it says so in its answer.
+			[[ $line != *'"error":'* && $line != Error:* ]]
 			return
 			;;
 		esac
