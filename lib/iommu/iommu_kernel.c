@@ -3,6 +3,8 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include <rte_common.h>
+
 #include "iommu_kernel.h"
 #include "pl_log.h"
 
@@ -30,6 +32,35 @@ void kernel_stats(const struct kernel_counters *c, struct pl_ioas_stats *stats)
 	stats->mapped_bytes = __atomic_load_n(&c->stats.mapped_bytes, __ATOMIC_RELAXED);
 	stats->invalidations = __atomic_load_n(&c->stats.invalidations, __ATOMIC_RELAXED);
 	stats->faults = 0;
+}
+
+int kernel_add_device(struct vfio_dev **list, const char *bdf, int fd)
+{
+	struct vfio_dev *dev;
+	int rc = vfio_dev_create(bdf, fd, &dev);
+
+	if (rc)
+		return rc;
+	dev->next = *list;
+	*list = dev;
+	return 0;
+}
+
+void kernel_drop_devices(struct vfio_dev **list)
+{
+	while (*list) {
+		struct vfio_dev *dev = *list;
+
+		*list = dev->next;
+		vfio_dev_destroy(dev);
+	}
+}
+
+int kernel_fault_next(struct pl_ioas *ioas, struct pl_iommu_fault *fault)
+{
+	RTE_SET_USED(ioas);
+	RTE_SET_USED(fault);
+	return -ENOENT;
 }
 
 struct vfio_dev *kernel_find_device(struct vfio_dev *list, const char *bdf)

@@ -15,7 +15,13 @@ void kernel_count_map(struct kernel_counters *c, size_t len);
 void kernel_count_unmap(struct kernel_counters *c, size_t len);
 void kernel_stats(const struct kernel_counters *c, struct pl_ioas_stats *stats);
 
+/* Devices of one address space. kernel_add_device() owns @fd whatever it returns. */
+int kernel_add_device(struct vfio_dev **list, const char *bdf, int fd);
 struct vfio_dev *kernel_find_device(struct vfio_dev *list, const char *bdf);
+void kernel_drop_devices(struct vfio_dev **list);
+
+/* -ENOENT: the kernel reports DMA faults in its log only. */
+int kernel_fault_next(struct pl_ioas *ioas, struct pl_iommu_fault *fault);
 
 /* The errno of a map call that failed with @err, with a message: a memlock limit is named with its
  * value and the command that raises it. */

@@ -29,7 +29,6 @@ static int arena_add(void *va, size_t len, int numa_node)
 		.cpu_cacheable = true,
 		.longterm_pin = true,
 	};
-	int ret;
 
 	if (!pl_ioas_covers(ioas, (uintptr_t)va, len))
 		return pl_fail(
@@ -37,17 +36,7 @@ static int arena_add(void *va, size_t len, int numa_node)
 			"the EAL's memory at %p (%zu bytes) is outside what the %s IOMMU can "
 			"address: start with --base-virtaddr=0x%llx",
 			va, len, pl_ioas_backend(ioas), 1ull << 32);
-	/* Memory without hugepages is not there before it is touched. */
-	ret = pl_prefault(va, len);
-	if (ret != 0)
-		return ret;
-	ret = pl_ioas_map(ioas, va, len, PL_IOMMU_READ | PL_IOMMU_WRITE, PL_MEM_HOST);
-	if (ret != 0)
-		return ret;
-	ret = pl_region_add(&info);
-	if (ret != 0)
-		pl_ioas_unmap(ioas, va, len);
-	return ret;
+	return pl_mem_enter(ioas, &info);
 }
 
 static void arena_remove(const struct pl_mem_info *info)

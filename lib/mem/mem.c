@@ -11,6 +11,22 @@ static struct pl_ioas *ioas;
 /* Makes a registration one step for others: mapping and table change together. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
+int pl_mem_enter(struct pl_ioas *space, const struct pl_mem_info *info)
+{
+	/* Memory without hugepages is not there before it is touched. */
+	int ret = pl_prefault(info->va, info->len);
+
+	if (ret != 0)
+		return ret;
+	ret = pl_ioas_map(space, info->va, info->len, PL_IOMMU_READ | PL_IOMMU_WRITE, info->kind);
+	if (ret != 0)
+		return ret;
+	ret = pl_region_add(info);
+	if (ret != 0)
+		pl_ioas_unmap(space, info->va, info->len);
+	return ret;
+}
+
 static int register_locked(void *va, size_t len)
 {
 	const struct pl_mem_info info = {
@@ -23,23 +39,13 @@ static int register_locked(void *va, size_t len)
 		.external = true,
 	};
 	struct pl_mem_info other;
-	int ret;
 
 	if (pl_region_at_or_after((uintptr_t)va, &other) &&
 	    (uintptr_t)other.va < (uintptr_t)va + len)
 		return pl_fail(-EEXIST,
 			       "%zu bytes at %p overlap the registered region of %zu bytes at %p",
 			       len, va, other.len, other.va);
-	ret = pl_prefault(va, len);
-	if (ret != 0)
-		return ret;
-	ret = pl_ioas_map(ioas, va, len, PL_IOMMU_READ | PL_IOMMU_WRITE, PL_MEM_HOST);
-	if (ret != 0)
-		return ret;
-	ret = pl_region_add(&info);
-	if (ret != 0)
-		pl_ioas_unmap(ioas, va, len);
-	return ret;
+	return pl_mem_enter(ioas, &info);
 }
 
 int pl_mem_register(void *va, size_t len)

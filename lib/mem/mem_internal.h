@@ -8,6 +8,9 @@
 /* The window: a range of virtual addresses inside the IOMMU's aperture, reserved at init, from
  * which every mapping of device memory takes its one address. */
 int pl_window_reserve(size_t len, void **va); /* aligned to 2 MiB; -ENOMEM */
+/* Takes out what is mapped there and keeps the addresses: nothing else gets them, nobody may touch
+ * them. For whoever mapped something into a range of the window. */
+bool pl_window_clear(void *va, size_t len);
 void pl_window_release(void *va, size_t len); /* puts the inaccessible reservation back */
 
 /* Enters (removes) a region in the table that pl_mem_lookup() reads, without mapping anything. */

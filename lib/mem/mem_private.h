@@ -8,6 +8,8 @@
 /* mem.c: everything below the public interface, over an address space given by the caller. */
 int pl_mem_start(struct pl_ioas *ioas);
 void pl_mem_stop(void);
+/* Faults host memory in, maps it and enters it in the table; all of it or nothing. */
+int pl_mem_enter(struct pl_ioas *ioas, const struct pl_mem_info *info);
 
 /* region.c */
 /* The region that holds @va, or the first one above it. False: there is none. */

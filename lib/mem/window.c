@@ -118,6 +118,11 @@ int pl_window_reserve(size_t len, void **va)
 	return 0;
 }
 
+bool pl_window_clear(void *va, size_t len)
+{
+	return reserve_at(va, len, MAP_FIXED) != MAP_FAILED;
+}
+
 void pl_window_release(void *va, size_t len)
 {
 	size_t rounded = RTE_ALIGN_CEIL(len, (size_t)WINDOW_ALIGN);
@@ -126,7 +131,7 @@ void pl_window_release(void *va, size_t len)
 	if (window.len == 0 || rounded == 0 ||
 	    pl_extents_taken(&window.extents, (uintptr_t)va) != rounded)
 		PL_LOG(ERR, "%zu bytes at %p are no reservation in the DMA window", len, va);
-	else if (reserve_at(va, rounded, MAP_FIXED) == MAP_FAILED)
+	else if (!pl_window_clear(va, rounded))
 		/* Whatever is mapped there still is: nobody else may be given this range. */
 		PL_LOG(ERR,
 		       "cannot unmap %zu bytes at %p of the DMA window (%s): the range is lost",

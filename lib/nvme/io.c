@@ -9,10 +9,6 @@
 #include "nvme_internal.h"
 #include "pl_log.h"
 
-/* Rings are read and written by whole words, whatever structure lies there. */
-typedef uint32_t __attribute__((may_alias)) ring_dword;
-typedef uint64_t __attribute__((may_alias)) ring_qword;
-
 static inline __rte_always_inline bool buffer_known(const void *buf, uint64_t len)
 {
 #ifdef NDEBUG

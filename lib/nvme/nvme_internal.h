@@ -27,6 +27,10 @@
 #define NVME_CID_FREE	   ((uintptr_t)1) /* alone */
 #define NVME_MAX_COMMAND_NLB 65536u /* the NLB field is 16 bits, 0's based */
 
+/* Rings are read and written by whole words, whatever structure lies there. */
+typedef uint32_t __attribute__((may_alias)) ring_dword;
+typedef uint64_t __attribute__((may_alias)) ring_qword;
+
 /*
  * A queue pair. Submit reads and writes the first cache line and the SQ, poll the second and the
  * CQ; nothing else of the structure is touched in steady state but the counters of the third.

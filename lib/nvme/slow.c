@@ -8,8 +8,6 @@
 #include "nvme_internal.h"
 #include "pl_log.h"
 
-typedef uint64_t __attribute__((may_alias)) ring_qword;
-
 /* Builds one command: the SQE's dwords, an identifier and the data pointer. Needs a free slot. */
 void nvme_submit_sqe(struct pl_nvme_qpair *qp, struct pl_nvme_op *op, const struct pl_nvme_sqe *sqe,
 		     uint64_t va, uint64_t len)
@@ -49,18 +47,23 @@ static uint32_t command_nlb(const struct pl_nvme_qpair *qp, const struct pl_nvme
 	return RTE_MIN(nlb, NVME_MAX_COMMAND_NLB);
 }
 
-static void split_one(struct pl_nvme_qpair *qp, struct pl_nvme_op *op)
+/* What the commands that name blocks have in common; Copy's are its destination and its ranges. */
+static struct pl_nvme_sqe block_sqe(const struct pl_nvme_op *op, uint64_t slba, uint32_t nlb)
 {
-	uint32_t nlb = RTE_MIN(command_nlb(qp, op), op->nlb - op->issued);
-	bool has_data = op->opc != NVME_CMD_WRITE_ZEROES;
-	uint64_t slba = op->slba + op->issued;
-	struct pl_nvme_sqe sqe = {
+	return (struct pl_nvme_sqe){
 		.opc = op->opc,
 		.nsid = op->ns->nsid,
 		.cdw10 = (uint32_t)slba,
 		.cdw11 = (uint32_t)(slba >> 32),
 		.cdw12 = (nlb - 1) | (uint32_t)op->control << 16,
 	};
+}
+
+static void split_one(struct pl_nvme_qpair *qp, struct pl_nvme_op *op)
+{
+	uint32_t nlb = RTE_MIN(command_nlb(qp, op), op->nlb - op->issued);
+	bool has_data = op->opc != NVME_CMD_WRITE_ZEROES;
+	struct pl_nvme_sqe sqe = block_sqe(op, op->slba + op->issued, nlb);
 
 	/* The tag in bit 0 sends the completion to nvme_split_complete(). */
 	nvme_submit_sqe(qp, (struct pl_nvme_op *)((uintptr_t)op | NVME_CID_SPLIT), &sqe,
@@ -113,13 +116,7 @@ struct pl_nvme_op *nvme_split_complete(struct pl_nvme_qpair *qp, struct pl_nvme_
 /* A read, write or compare that one command can carry, with whatever list it needs. */
 static int submit_whole(struct pl_nvme_qpair *qp, struct pl_nvme_op *op)
 {
-	struct pl_nvme_sqe sqe = {
-		.opc = op->opc,
-		.nsid = op->ns->nsid,
-		.cdw10 = (uint32_t)op->slba,
-		.cdw11 = (uint32_t)(op->slba >> 32),
-		.cdw12 = (op->nlb - 1) | (uint32_t)op->control << 16,
-	};
+	struct pl_nvme_sqe sqe = block_sqe(op, op->slba, op->nlb);
 
 	nvme_submit_sqe(qp, op, &sqe, (uintptr_t)op->buf, (uint64_t)op->nlb << op->ns->lba_shift);
 	return 1;
@@ -142,18 +139,17 @@ static int submit_ranges(struct pl_nvme_qpair *qp, struct pl_nvme_op *op)
 {
 	bool copy = op->opc == NVME_CMD_COPY;
 	uint32_t range = copy ? sizeof(struct pl_nvme_copy_range) : sizeof(struct pl_nvme_dsm_range);
-	struct pl_nvme_sqe sqe = { .opc = op->opc, .nsid = op->ns->nsid };
+	struct pl_nvme_sqe sqe = {
+		.opc = op->opc,
+		.nsid = op->ns->nsid,
+		.cdw10 = op->nlb - 1,
+		.cdw11 = op->control,
+	};
 
 	if (op->nlb > 256 || op->nlb * range > qp->max_xfer)
 		return refuse(qp, op, "a command has at most 256 ranges");
-	if (copy) {
-		sqe.cdw10 = (uint32_t)op->slba;
-		sqe.cdw11 = (uint32_t)(op->slba >> 32);
-		sqe.cdw12 = (op->nlb - 1) | (uint32_t)op->control << 16;
-	} else {
-		sqe.cdw10 = op->nlb - 1;
-		sqe.cdw11 = op->control;
-	}
+	if (copy)
+		sqe = block_sqe(op, op->slba, op->nlb);
 	nvme_submit_sqe(qp, op, &sqe, (uintptr_t)op->buf, op->nlb * range);
 	return 1;
 }

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "emu.h"
+#include "mem_internal.h"
 #include "pl_inject.h"
 #include "pl_log.h"
 
@@ -181,13 +182,6 @@ static void devmem_set_bus(struct emu_ctrlr *c, struct emu_devmem *m, uint64_t b
 	pthread_mutex_unlock(&c->lock);
 }
 
-/* Puts back what pl_window_reserve() left: addresses that nothing else takes and nobody touches. */
-static void reserve_again(void *va, size_t len)
-{
-	(void)mmap(va, len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1,
-		   0);
-}
-
 int emu_mem_attach(struct pl_nvme_transport *t, unsigned int bir, uint64_t offset, size_t len,
 		   void *va, enum pl_mem_kind kind)
 {
@@ -215,7 +209,7 @@ int emu_mem_attach(struct pl_nvme_transport *t, unsigned int bir, uint64_t offse
 			       strerror(errno));
 	err = pl_ioas_map(c->ioas, va, len, PL_IOMMU_READ | PL_IOMMU_WRITE, kind);
 	if (err < 0) {
-		reserve_again(va, len);
+		(void)pl_window_clear(va, len);
 		return err;
 	}
 	m->dev_off = offset - m->bar_off;
@@ -236,6 +230,6 @@ void emu_mem_detach(struct pl_nvme_transport *t, void *va, size_t len)
 			continue;
 		(void)pl_ioas_unmap(c->ioas, va, len);
 		devmem_set_bus(c, m, EMU_NO_WINDOW, 0);
-		reserve_again(va, len);
+		(void)pl_window_clear(va, len);
 	}
 }

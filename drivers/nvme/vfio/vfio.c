@@ -13,6 +13,7 @@
 #include <rte_io.h>
 
 #include "iommu_backend.h"
+#include "mem_internal.h"
 #include "nvme_transport.h"
 #include "pci_sysfs.h"
 #include "pl_inject.h"
@@ -170,7 +171,7 @@ static int vfio_mem_attach(struct pl_nvme_transport *t, unsigned int bir, uint64
 		return rc;
 	rc = t->ioas->ops->import(t->ioas, v->dev, bir, offset, len, va);
 	if (rc)
-		mmap(va, len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+		(void)pl_window_clear(va, len);
 	return rc;
 }
 
@@ -178,7 +179,7 @@ static void vfio_mem_detach(struct pl_nvme_transport *t, void *va, size_t len)
 {
 	if (t->ioas->ops->unmap(t->ioas, (uintptr_t)va, len))
 		PL_LOG(ERR, "%s: %s", t->name, pl_errmsg());
-	mmap(va, len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+	(void)pl_window_clear(va, len);
 }
 
 static const struct pl_nvme_transport_ops vfio_ops = {

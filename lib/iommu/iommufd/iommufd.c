@@ -105,12 +105,7 @@ static void iommufd_destroy(struct pl_ioas *base)
 {
 	struct iommufd_ioas *ioas = of(base);
 
-	while (ioas->devices) {
-		struct vfio_dev *dev = ioas->devices;
-
-		ioas->devices = dev->next;
-		vfio_dev_destroy(dev);
-	}
+	kernel_drop_devices(&ioas->devices);
 	close(ioas->fd);
 	free(ioas);
 }
@@ -153,7 +148,6 @@ static int bind_and_attach(struct iommufd_ioas *ioas, const char *bdf, int fd)
 static int iommufd_attach(struct pl_ioas *base, const char *bdf)
 {
 	struct iommufd_ioas *ioas = of(base);
-	struct vfio_dev *dev;
 	int fd = -1, rc;
 
 	rc = pci_sysfs_check_vfio(bdf);
@@ -166,12 +160,7 @@ static int iommufd_attach(struct pl_ioas *base, const char *bdf)
 		close(fd);
 		return rc;
 	}
-	rc = vfio_dev_create(bdf, fd, &dev); /* owns the fd */
-	if (rc)
-		return rc;
-	dev->next = ioas->devices;
-	ioas->devices = dev;
-	return 0;
+	return kernel_add_device(&ioas->devices, bdf, fd);
 }
 
 static struct vfio_dev *iommufd_device(struct pl_ioas *base, const char *bdf)
@@ -282,13 +271,6 @@ static bool iommufd_can_import(struct pl_ioas *base)
 	return dev && ioctl(dev->fd, VFIO_DEVICE_FEATURE, &probe) == 0;
 }
 
-static int iommufd_fault_next(struct pl_ioas *base, struct pl_iommu_fault *fault)
-{
-	RTE_SET_USED(base);
-	RTE_SET_USED(fault);
-	return -ENOENT; /* the kernel reports DMA faults in its log only */
-}
-
 static void iommufd_stats(const struct pl_ioas *base, struct pl_ioas_stats *stats)
 {
 	kernel_stats(&of(base)->counters, stats);
@@ -309,7 +291,7 @@ static const struct pl_ioas_ops iommufd_ops = {
 	.unmap = iommufd_unmap,
 	.can_import = iommufd_can_import,
 	.import = iommufd_import,
-	.fault_next = iommufd_fault_next,
+	.fault_next = kernel_fault_next,
 	.stats = iommufd_stats,
 };
 PL_IOAS_BACKEND(iommufd_ops)

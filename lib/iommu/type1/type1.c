@@ -102,12 +102,7 @@ static void type1_destroy(struct pl_ioas *base)
 {
 	struct type1_ioas *ioas = of(base);
 
-	while (ioas->devices) {
-		struct vfio_dev *dev = ioas->devices;
-
-		ioas->devices = dev->next;
-		vfio_dev_destroy(dev);
-	}
+	kernel_drop_devices(&ioas->devices);
 	while (ioas->groups) {
 		struct type1_group *group = ioas->groups;
 
@@ -182,7 +177,6 @@ static int type1_attach(struct pl_ioas *base, const char *bdf)
 {
 	struct type1_ioas *ioas = of(base);
 	struct type1_group *group = NULL;
-	struct vfio_dev *dev;
 	int fd, rc;
 
 	rc = pci_sysfs_check_vfio(bdf);
@@ -193,12 +187,7 @@ static int type1_attach(struct pl_ioas *base, const char *bdf)
 	fd = ioctl(group->fd, VFIO_GROUP_GET_DEVICE_FD, bdf);
 	if (fd < 0)
 		return pl_fail(-ENODEV, "%s: VFIO_GROUP_GET_DEVICE_FD: %s", bdf, strerror(errno));
-	rc = vfio_dev_create(bdf, fd, &dev); /* owns the fd */
-	if (rc)
-		return rc;
-	dev->next = ioas->devices;
-	ioas->devices = dev;
-	return 0;
+	return kernel_add_device(&ioas->devices, bdf, fd);
 }
 
 static struct vfio_dev *type1_device(struct pl_ioas *base, const char *bdf)
@@ -303,13 +292,6 @@ static int type1_import(struct pl_ioas *base, struct vfio_dev *dev, unsigned int
 	return 0;
 }
 
-static int type1_fault_next(struct pl_ioas *base, struct pl_iommu_fault *fault)
-{
-	RTE_SET_USED(base);
-	RTE_SET_USED(fault);
-	return -ENOENT; /* the kernel reports DMA faults in its log only */
-}
-
 static void type1_stats(const struct pl_ioas *base, struct pl_ioas_stats *stats)
 {
 	kernel_stats(&of(base)->counters, stats);
@@ -330,7 +312,7 @@ static const struct pl_ioas_ops type1_ops = {
 	.unmap = type1_unmap,
 	.can_import = type1_can_import,
 	.import = type1_import,
-	.fault_next = type1_fault_next,
+	.fault_next = kernel_fault_next,
 	.stats = type1_stats,
 };
 PL_IOAS_BACKEND(type1_ops)
