@@ -138,7 +138,7 @@ share_with_guest() {
 # Says how a guest ended that left no status.
 explain_death() {
 	local status=$1 what=125
-	if [ "$status" -eq 124 ] || [ "$status" -eq 137 ]; then
+	if [ -n "$hung" ]; then
 		say "guest hung: no end within $((timeout + grace)) s; the end of its console:"
 		what=124
 	elif [ "$status" -ne 0 ]; then
@@ -154,27 +154,109 @@ explain_death() {
 	exit $what
 }
 
+# ask_monitor COMMAND...: QEMU's answers, by two named pipes, without the echo of what was asked.
+ask_monitor() {
+	local line
+	exec 5<>"$run_dir/hmp.out"
+	printf '%s\n' "$@" >"$run_dir/hmp.in"
+	# Nothing marks the end of the answers but silence.
+	while IFS= read -r -t 2 line <&5; do
+		case $line in '(qemu)'*) ;; *) printf '%s\n' "${line%$'\r'}" ;; esac
+	done
+	exec 5>&-
+}
+
+# The kernel's symbol at or below an address of 16 hexadecimal digits; there is no KASLR.
+symbol_at() {
+	sort "$kernel_dir/System.map" | awk -v want="x$1" '
+		"x" $1 > want { exit }
+		$2 ~ /^[tTwW]$/ { name = $3 }
+		END { print name == "" ? "no symbol" : name }'
+}
+
+# keep_evidence BOOT: what a guest is doing that does not go on.
+keep_evidence() {
+	local kept=$results/boot-$1 state
+	if [ -z "$results_kept" ]; then
+		mkdir -p "$cache_root/hangs"
+		kept=$(mktemp -d "$cache_root/hangs/$kernel-XXXXXX")/boot-$1
+	fi
+	ask_monitor 'info registers -a' 'info lapic 0' 'info lapic 1' 'info pic' >"$kept.monitor"
+	cp "$results/console" "$kept.console" 2>/dev/null || : >"$kept.console"
+	say "QEMU used $(ps -o times= --ppid "$qemu_pid" | tr -d ' ') s of processor time;" \
+		"its processors (all in $kept.monitor):"
+	grep -oE '[RE]IP=.*' "$kept.monitor" | while read -r state; do
+		echo "$state $(symbol_at "${state:4:16}")"
+	done >&2
+}
+
+# wait_for SECONDS [FILE]: until FILE is there or QEMU has ended; 1 when neither happens in time.
+wait_for() {
+	local start=$SECONDS
+	until [ -e "${2:-/nowhere}" ] || ! kill -0 "$qemu_pid" 2>/dev/null; do
+		[ $((SECONDS - start)) -lt "$1" ] || return
+		sleep 0.2
+	done
+}
+
+# The word of guest/init; where there are more runnable threads than processors it is given as much
+# longer.
+wait_for_user_space() {
+	local load
+	wait_for "$boot_timeout" "$results/user-space" && return
+	read -r load _ </proc/loadavg
+	load=$(((${load%.*} + 1) / $(nproc)))
+	[ "$load" -gt 1 ] && wait_for $((boot_timeout * (load - 1))) "$results/user-space"
+}
+
+# run_qemu BOOT: 0, with status and perhaps hung set, or 1: user space was not reached.
+run_qemu() {
+	local reader again=''
+	rm -f "$results/user-space" "$results/console"
+	cat "$run_dir/out" &
+	reader=$!
+	# The guest's own limit ends a scenario, wait_for below ends a guest that cannot, and timeout
+	# a QEMU whose run.sh was killed.
+	timeout -k 5 $((timeout + grace + 10 * boot_timeout)) "${qemu[@]}" </dev/null &
+	qemu_pid=$!
+	if ! wait_for_user_space; then
+		say "boot $1 did not reach user space in time; the end of its console:"
+		tail -n 10 "$results/console" >&2 || true
+		again=1
+	elif ! wait_for $((timeout + grace)); then
+		hung=1
+	fi
+	if [ -n "$again$hung" ]; then
+		keep_evidence "$1"
+		kill "$qemu_pid" 2>/dev/null || true
+	fi
+	wait "$qemu_pid" || status=$?
+	qemu_pid=''
+	# A QEMU that never opened the pipe leaves its reader waiting for a writer: be one, shortly.
+	: 1<>"$run_dir/out"
+	wait $reader || true
+	[ -z "$again" ]
+}
+
 start_guest() {
-	local status=0 reader
-	qemu+=(-kernel "$kernel_dir/bzImage" -initrd "$run_dir/initrd" -append "$cmdline"
-		"${qemu_extra[@]}")
+	local status=0 hung='' boot
+	qemu+=(-kernel "$kernel_dir/bzImage" -initrd "$run_dir/initrd" -append "$cmdline")
 	if [ -n "$shell" ]; then
-		"${qemu[@]}" -chardev stdio,id=console,mux=on,signal=off -serial chardev:console \
-			-mon chardev=console,mode=readline || status=$?
+		"${qemu[@]}" "${qemu_extra[@]}" -chardev stdio,id=console,mux=on,signal=off \
+			-serial chardev:console -mon chardev=console,mode=readline || status=$?
 	else
-		mkfifo "$run_dir/out"
-		cat "$run_dir/out" &
-		reader=$!
-		# The guest's own limit ends a scenario; this one ends a guest that cannot.
-		timeout -k 5 $((timeout + grace)) "${qemu[@]}" -serial "file:$results/console" \
-			-chardev "file,id=out,path=$run_dir/out" \
-			-device virtserialport,chardev=out,name=out </dev/null &
-		qemu_pid=$!
-		wait $qemu_pid || status=$?
-		qemu_pid=''
-		# A QEMU that never opened the pipe leaves its reader waiting for a writer: be one, shortly.
-		: 1<>"$run_dir/out"
-		wait $reader || true
+		mkfifo "$run_dir/out" "$run_dir/hmp.in" "$run_dir/hmp.out"
+		qemu+=(-serial "file:$results/console" -chardev "file,id=out,path=$run_dir/out"
+			-device "virtserialport,chardev=out,name=out"
+			-chardev "pipe,id=hmp,path=$run_dir/hmp" -mon "chardev=hmp,mode=readline"
+			"${qemu_extra[@]}")
+		# Before user space nothing of ours runs that could hang: such a boot is tried again, twice.
+		for boot in 1 2 3; do
+			run_qemu $boot && break
+			[ $boot -lt 3 ] || exit 124
+			say "booting again"
+			status=0
+		done
 	fi
 	[ -s "$results/status" ] || explain_death "$status"
 	remember_tsc

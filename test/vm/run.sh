@@ -27,6 +27,8 @@ root is this machine's, read-only; streams its output and ends with its exit sta
   --results DIR        keep the results directory (console, dmesg, what the scenario leaves)
   --timeout SECONDS    for the scenario (default 300)
   --grace SECONDS      more than that for boot and end, before the guest is given up (default 60)
+  --boot-timeout SECONDS  for the boot to user space (default 60, longer on a busy machine); a guest
+                       that hangs before user space is booted again, at most twice, which is said
   --accel KIND         kvm, tcg, or icount (one TSC tick is one instruction); default: kvm if a
                        guest was seen to boot with it, else tcg
   --shell              an interactive shell in the same guest
@@ -47,7 +49,7 @@ list_names() {
 }
 
 kernel=7.2 iommu=intel aw_bits=39 topology=cmb-pair cpu=max smp=2 mem=2G append='' accel=''
-build=${PL_BUILD:-$repo_dir/build} results='' timeout=300 grace=60 shell=''
+build=${PL_BUILD:-$repo_dir/build} results='' timeout=300 grace=60 boot_timeout=60 shell=''
 qemu_extra=() env_extra=() binds=()
 
 while [ $# -gt 0 ]; do
@@ -55,8 +57,8 @@ while [ $# -gt 0 ]; do
 	--shell) shell=1 ;;
 	--list) list_names && exit 0 ;;
 	-h | --help) usage && exit 0 ;;
-	--kernel | --iommu | --aw-bits | --topology | --cpu | --smp | --mem | --append | --qemu | --env | \
-		--build | --bind | --results | --timeout | --grace | --accel)
+	--kernel | --iommu | --aw-bits | --topology | --cpu | --smp | --mem | --append | --qemu | \
+		--env | --build | --bind | --results | --timeout | --grace | --boot-timeout | --accel)
 		[ $# -ge 2 ] || die "$1 needs a value"
 		case $1 in
 		--qemu) qemu_extra+=("$2") ;;
@@ -81,8 +83,10 @@ case $accel in
 '' | tcg | kvm | icount) ;;
 *) die "--accel '$accel' is not tcg, kvm or icount" ;;
 esac
-for name in timeout grace; do
-	case ${!name} in '' | *[!0-9]*) die "--$name '${!name}' is not a number of seconds" ;; esac
+for name in timeout grace boot_timeout; do
+	case ${!name} in
+	'' | *[!0-9]*) die "--${name/_/-} '${!name}' is not a number of seconds" ;;
+	esac
 done
 [ -e "$topology" ] && [[ $topology = */* ]] || topology=$vm_dir/topologies/$topology
 [ -f "$topology" ] || die "no topology '$(basename "$topology")'; run.sh --list names them"
@@ -121,6 +125,7 @@ trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 
 mkdir "$run_dir/images"
+results_kept=$results
 results=$(realpath -m "${results:-$run_dir/results}")
 mkdir -p "$results"
 # A status left by an earlier run would pass for this one's.

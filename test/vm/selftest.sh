@@ -42,6 +42,29 @@ case " ${options[*]} " in
 esac
 expect 125 'guest panicked' probe panic
 expect 124 'guest hung' --smp 1 --timeout 1 --grace 30 probe freeze
+if grep -q 'booting again' "$out/log"; then
+	failed=$((failed + 1))
+	echo "FAIL selftest: a guest that hung in user space was booted again"
+fi
+
+# A guest whose processors never start, each time and only the first time.
+mkdir "$out/bin"
+cat >"$out/bin/qemu-system-x86_64" <<-WRAPPER
+	#!/bin/sh
+	if [ -e "$out/once" ]; then
+		exec $(command -v qemu-system-x86_64) "\$@"
+	fi
+	: >"$out/once"
+	exec $(command -v qemu-system-x86_64) -S "\$@"
+WRAPPER
+chmod +x "$out/bin/qemu-system-x86_64"
+expect 124 'boot 3 did not reach user space' --qemu -S --boot-timeout 1 probe exit 0
+PATH=$out/bin:$PATH expect 0 'boot 1 did not reach user space' --accel tcg --boot-timeout 20 \
+	--results "$out/results" probe exit 0
+if ! grep -q 'HLT=' "$out/results/boot-1.monitor" || [ -e "$out/results/boot-2.monitor" ]; then
+	failed=$((failed + 1))
+	echo "FAIL selftest: --results DIR did not keep the registers of the one boot that hung"
+fi
 expect 2 'no executable' no-such-scenario
 expect 2 'no topology' --topology no-such-topology probe exit 0
 if [ "$(cat "$out/results/kept" 2>/dev/null)" != kept ]; then
