@@ -5,7 +5,7 @@
 
 pl_packages_build=(
 	gcc libc6-dev meson ninja-build pkg-config python3
-	libdpdk-dev libnuma-dev libhugetlbfs-dev libhugetlbfs-bin libjansson-dev
+	libdpdk-dev libnuma-dev libhugetlbfs-dev libhugetlbfs-bin libjansson-dev liburing-dev
 )
 pl_packages_quickstart=(e2fsprogs)
 pl_packages_test=(libcmocka-dev python3-jsonschema strace valgrind)

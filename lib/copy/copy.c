@@ -8,7 +8,6 @@
 #include <rte_malloc.h>
 
 #include "copy_internal.h"
-#include "nvme_internal.h"
 #include "pl_inject.h"
 #include "pl_log.h"
 
@@ -36,13 +35,13 @@ static int alloc_state(struct pl_copy *job)
 	job->slots = alloc(depth, sizeof(*job->slots));
 	job->free_slots = alloc(depth, sizeof(*job->free_slots));
 	job->landing = alloc(depth, sizeof(*job->landing));
-	job->src.q.ops = alloc(depth, sizeof(*job->src.q.ops));
-	job->dst.q.ops = alloc(depth, sizeof(*job->dst.q.ops));
+	job->src.waiting = alloc(depth, sizeof(*job->src.waiting));
+	job->dst.waiting = alloc(depth, sizeof(*job->dst.waiting));
 	job->done_map = alloc(job->plan.chunks / 64 + 1, sizeof(*job->done_map));
 	job->read_hist = alloc(1, sizeof(*job->read_hist));
 	job->write_hist = alloc(1, sizeof(*job->write_hist));
-	if (!job->slots || !job->free_slots || !job->landing || !job->src.q.ops ||
-	    !job->dst.q.ops || !job->done_map || !job->read_hist || !job->write_hist)
+	if (!job->slots || !job->free_slots || !job->landing || !job->src.waiting ||
+	    !job->dst.waiting || !job->done_map || !job->read_hist || !job->write_hist)
 		return pl_fail(-ENOMEM, "no memory for a copy of %llu chunks at depth %u",
 			       (unsigned long long)job->plan.chunks, depth);
 	pl_hist_reset(job->read_hist);
@@ -74,25 +73,14 @@ static int alloc_bufs(struct pl_copy *job)
 	return 0;
 }
 
-static int create_queue(struct pl_copy *job, struct copy_side *side)
-{
-	struct pl_nvme_ctrlr_info info;
-	struct pl_nvme_qpair_opts opts = { .opts_size = sizeof(opts) };
-
-	pl_nvme_ctrlr_info(side->ns->ctrlr, &info);
-	opts.depth = RTE_MAX(RTE_MIN(job->plan.depth + 1, info.max_entries), 2u);
-	opts.max_xfer = (uint32_t)RTE_MIN(job->buf_stride, (size_t)info.max_xfer);
-	return pl_nvme_qpair_create(side->ns->ctrlr, &opts, &side->q.qp);
-}
-
 static void init_slots(struct pl_copy *job)
 {
 	for (uint32_t i = 0; i < job->plan.depth; i++) {
 		struct copy_slot *slot = &job->slots[i];
 
 		slot->buf = job->bufs + i * job->buf_stride;
-		slot->src_op.ctx = slot;
-		slot->dst_op.ctx = slot;
+		slot->src_io.slot = slot;
+		slot->dst_io.slot = slot;
 		job->free_slots[job->nb_free++] = slot;
 	}
 }
@@ -117,48 +105,47 @@ int pl_copy_create(const struct pl_copy_opts *given, struct pl_copy **out)
 	if (rc == 0)
 		rc = alloc_bufs(job);
 	if (rc == 0)
-		rc = create_queue(job, &job->src);
+		rc = job->src.ops->open(&job->src, job);
 	if (rc == 0)
-		rc = create_queue(job, &job->dst);
+		rc = job->dst.ops->open(&job->dst, job);
 	if (rc) {
 		pl_copy_destroy(job);
 		return rc;
 	}
-	/* Queue pairs move whole blocks: see the split of large ops in lib/nvme. */
-	job->piece = RTE_ALIGN_FLOOR(pl_nvme_qpair_max_xfer(job->src.q.qp),
-				     1u << job->src.ns->lba_shift);
+	job->piece = job->src.ops->piece(&job->src);
 	init_slots(job);
 	*out = job;
 	return 0;
 }
 
-static struct copy_side *counted_sides(struct pl_copy *job, int i)
+/* A controller that is both ends counts once. */
+static struct copy_end *counted_end(struct pl_copy *job, int i)
 {
 	if (i == 0)
 		return &job->src;
-	return job->src.ns->ctrlr == job->dst.ns->ctrlr ? NULL : &job->dst;
+	return job->src.ctrlr && job->src.ctrlr == job->dst.ctrlr ? NULL : &job->dst;
 }
 
 static void traffic_begin(struct pl_copy *job)
 {
-	struct copy_side *side;
+	struct copy_end *end;
 
 	job->stats.traffic_known = true;
-	for (int i = 0; i < 2 && (side = counted_sides(job, i)); i++)
-		if (pl_nvme_ctrlr_traffic(side->ns->ctrlr, &side->before))
+	for (int i = 0; i < 2 && (end = counted_end(job, i)); i++)
+		if (end->ops->traffic(end, &end->before))
 			job->stats.traffic_known = false;
 }
 
 static void traffic_end(struct pl_copy *job, struct pl_nvme_traffic *sum)
 {
 	struct pl_nvme_traffic now;
-	struct copy_side *side;
+	struct copy_end *end;
 
-	for (int i = 0; i < 2 && (side = counted_sides(job, i)); i++) {
-		const uint64_t *before = &side->before.bytes[0][0][0], *after = &now.bytes[0][0][0];
+	for (int i = 0; i < 2 && (end = counted_end(job, i)); i++) {
+		const uint64_t *before = &end->before.bytes[0][0][0], *after = &now.bytes[0][0][0];
 		uint64_t *to = &sum->bytes[0][0][0];
 
-		if (pl_nvme_ctrlr_traffic(side->ns->ctrlr, &now))
+		if (end->ops->traffic(end, &now))
 			return;
 		for (size_t k = 0; k < sizeof(now) / sizeof(uint64_t); k++)
 			to[k] += after[k] - before[k];
@@ -175,17 +162,19 @@ static void begin_phase(struct pl_copy *job, enum pl_copy_phase phase)
 
 static void end_copying(struct pl_copy *job)
 {
-	struct copy_side *sides[] = { &job->src, &job->dst };
+	struct copy_end *ends[] = { &job->src, &job->dst };
 
 	job->stats.copy_cycles = rte_rdtsc() - job->phase_start;
 	traffic_end(job, &job->stats.copy_traffic);
-	for (size_t i = 0; i < RTE_DIM(sides); i++) {
-		struct pl_nvme_qpair_stats qs;
+	for (size_t i = 0; i < RTE_DIM(ends); i++) {
+		struct copy_end_stats es;
 
-		pl_nvme_qpair_stats(sides[i]->q.qp, &qs);
-		job->stats.sq_doorbells += qs.sq_doorbells;
-		job->stats.cq_doorbells += qs.cq_doorbells;
-		job->stats.commands += qs.commands;
+		ends[i]->ops->stats(ends[i], &es);
+		job->stats.sq_doorbells += es.sq_doorbells;
+		job->stats.cq_doorbells += es.cq_doorbells;
+		job->stats.commands += es.commands;
+		job->stats.syscalls += es.syscalls;
+		job->stats.file_ios += es.file_ios;
 	}
 }
 
@@ -198,11 +187,11 @@ static void end_verifying(struct pl_copy *job)
 /* A queue that failed, or a device that stopped answering: nothing more will complete. */
 static int stuck(struct pl_copy *job)
 {
-	const struct copy_side *sides[] = { &job->src, &job->dst };
+	struct copy_end *ends[] = { &job->src, &job->dst };
 	uint64_t idle;
 
-	for (size_t i = 0; i < RTE_DIM(sides); i++) {
-		int rc = pl_nvme_qpair_error(sides[i]->q.qp);
+	for (size_t i = 0; i < RTE_DIM(ends); i++) {
+		int rc = ends[i]->ops->error(ends[i]);
 
 		if (rc)
 			return rc;
@@ -211,10 +200,10 @@ static int stuck(struct pl_copy *job)
 	if (idle < COPY_SUSPECT_S * rte_get_tsc_hz())
 		return 0;
 	/* Long enough to look: a device that is gone or was reset will not answer any more. */
-	for (size_t i = 0; i < RTE_DIM(sides); i++) {
-		int rc = pl_nvme_ctrlr_poll_events(sides[i]->ns->ctrlr);
+	for (size_t i = 0; i < RTE_DIM(ends); i++) {
+		int rc = ends[i]->ops->check(ends[i]);
 
-		if (rc < 0)
+		if (rc)
 			return rc;
 	}
 	if (idle < COPY_TIMEOUT_S * rte_get_tsc_hz())
@@ -231,6 +220,17 @@ static int finish(struct pl_copy *job)
 	return job->error ? pl_fail(job->error, "%s", job->message) : 0;
 }
 
+static int begin_ends(struct pl_copy *job)
+{
+	struct copy_end *ends[] = { &job->src, &job->dst };
+	int rc = 0;
+
+	for (size_t i = 0; i < RTE_DIM(ends) && rc == 0; i++)
+		if (ends[i]->ops->begin)
+			rc = ends[i]->ops->begin(ends[i], job);
+	return rc;
+}
+
 int pl_copy_poll(struct pl_copy *job)
 {
 	bool more;
@@ -241,6 +241,11 @@ int pl_copy_poll(struct pl_copy *job)
 	if (!job->started) {
 		job->started = true;
 		begin_phase(job, PL_COPY_COPYING);
+		rc = begin_ends(job);
+		if (rc) {
+			copy_fail(job, rc);
+			return finish(job);
+		}
 	}
 	more = job->stats.phase == PL_COPY_COPYING ? copy_round(job) : verify_round(job);
 	if (more) {
@@ -281,19 +286,19 @@ void pl_copy_stats(const struct pl_copy *job, struct pl_copy_stats *stats)
 
 int pl_copy_complete_ranges(const struct pl_copy *job, struct pl_copy_range *ranges, int n)
 {
-	uint32_t shift = job->dst.ns->lba_shift;
+	uint32_t unit = job->dst.unit;
 	uint64_t next = UINT64_MAX; /* the chunk that would extend the last range */
 	int count = 0;
 
 	for (uint64_t chunk = 0; chunk < job->plan.chunks; chunk++) {
-		uint64_t nlb = copy_chunk_len(job, chunk) >> shift;
+		uint64_t nlb = copy_chunk_len(job, chunk) / unit;
 
 		if (!(job->done_map[chunk / 64] & (1ull << (chunk % 64))))
 			continue;
 		if (chunk != next) {
 			if (count < n)
 				ranges[count] = (struct pl_copy_range){
-					.slba = job->dst.slba + (chunk * job->plan.chunk >> shift),
+					.slba = job->dst.first + chunk * job->plan.chunk / unit,
 				};
 			count++;
 		}
@@ -310,8 +315,8 @@ void pl_copy_destroy(struct pl_copy *job)
 
 	if (!job)
 		return;
-	quiet = nvme_qpair_quiesce(job->src.q.qp);
-	quiet = nvme_qpair_quiesce(job->dst.q.qp) && quiet;
+	quiet = !job->src.ops || job->src.ops->close(&job->src);
+	quiet = (!job->dst.ops || job->dst.ops->close(&job->dst)) && quiet;
 	if (quiet) {
 		if (job->heap)
 			pl_p2p_free(job->heap, job->bufs);
@@ -319,13 +324,13 @@ void pl_copy_destroy(struct pl_copy *job)
 			rte_free(job->bufs);
 		rte_free(job->verify_bufs);
 	} else {
-		PL_LOG(WARNING, "a controller may still touch the copy's buffers: they are not freed");
+		PL_LOG(WARNING, "a device may still touch the copy's buffers: they are not freed");
 	}
 	free(job->write_hist);
 	free(job->read_hist);
 	free(job->done_map);
-	free(job->dst.q.ops);
-	free(job->src.q.ops);
+	free(job->dst.waiting);
+	free(job->src.waiting);
 	free(job->landing);
 	free(job->free_slots);
 	free(job->slots);

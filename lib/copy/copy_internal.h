@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A copy job: plan.c decides, pipeline.c copies, landing.c proves arrival, verify.c compares. */
+/*
+ * A copy job: plan.c decides, pipeline.c copies between two ends (copy_end.h), landing.c proves
+ * arrival, verify.c compares.
+ */
 #ifndef PL_COPY_INTERNAL_H
 #define PL_COPY_INTERNAL_H
 
@@ -7,17 +10,19 @@
 
 #include <peerlane/pl_copy.h>
 
+#include "copy_end.h"
+
 #define COPY_DEFAULT_CHUNK (128u << 10)
 #define COPY_DEFAULT_DEPTH 32u
 #define COPY_BURST	   32u
 #define COPY_TIMEOUT_S	   30u
 #define COPY_SUSPECT_S	   1u
 
-/* One chunk in flight. The pair of ops is used for both legs while copying, and for the two reads
+/* One chunk in flight. The pair of I/Os is used for both legs while copying, and for the two reads
  * while verifying. */
 struct copy_slot {
-	struct pl_nvme_op src_op;
-	struct pl_nvme_op dst_op;
+	struct copy_io src_io;
+	struct copy_io dst_io;
 	uint8_t *buf;	    /* while copying: the chunk; while verifying: the source's copy */
 	uint8_t *dst_buf;   /* while verifying: the destination's copy */
 	uint64_t nonce;
@@ -28,25 +33,11 @@ struct copy_slot {
 	uint32_t retries;   /* landing: re-reads so far */
 };
 
-/* Ops that wait for a slot of their queue, in order. */
-struct copy_queue {
-	struct pl_nvme_qpair *qp;
-	struct pl_nvme_op **ops; /* `depth` entries */
-	uint32_t count;
-};
-
-struct copy_side {
-	struct pl_nvme_ns *ns;
-	uint64_t slba;
-	struct copy_queue q;
-	struct pl_nvme_traffic before;
-};
-
 struct pl_copy {
 	struct pl_copy_plan plan;
 	struct pl_copy_stats stats;
-	struct copy_side src;
-	struct copy_side dst;
+	struct copy_end src;
+	struct copy_end dst;
 	bool verify;
 	volatile sig_atomic_t cancelled;
 	int error; /* first failure; the job drains, then ends with it */
@@ -55,7 +46,7 @@ struct pl_copy {
 	struct pl_p2p_heap *heap; /* of the buffers; NULL: host memory */
 	uint8_t *bufs;
 	size_t buf_stride;
-	size_t piece; /* bytes that one command of the source moves at most */
+	size_t piece; /* bytes that one transfer of the source moves at most */
 	struct copy_slot *slots;
 	struct copy_slot **free_slots;
 	uint32_t nb_free;
@@ -81,7 +72,6 @@ int copy_plan(const struct pl_copy_opts *opts, struct pl_copy *job);
 bool copy_round(struct pl_copy *job);
 uint64_t copy_chunk_len(const struct pl_copy *job, uint64_t chunk);
 void copy_fail(struct pl_copy *job, int err); /* keeps the first, and its message */
-void copy_queue_flush(struct copy_queue *q);
 
 /* landing.c */
 void landing_stamp(const struct pl_copy *job, struct copy_slot *slot);

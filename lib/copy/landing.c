@@ -66,8 +66,8 @@ int landing_lost(const struct pl_copy *job, const struct copy_slot *slot)
 {
 	if (slot->retries < LANDING_RETRIES)
 		return 0;
-	return pl_fail(-EREMOTEIO, "data did not land: %u bytes read at LBA %" PRIu64 " never reached "
+	return pl_fail(-EREMOTEIO, "data did not land: %u bytes read at %s never reached "
 		       "the memory of %s although the read completed with status 0; its mapping was "
 		       "revoked or the fabric dropped the writes. Nothing of this chunk was written",
-		       slot->len, slot->src_op.slba, job->plan.provider);
+		       slot->len, copy_end_pos(&job->src, slot->src_io.at).text, job->plan.provider);
 }

@@ -4,7 +4,6 @@
  * flight -> free slot. Every round reaps both queues and refills both with one burst each, so
  * reads and writes overlap, in whatever order they complete.
  */
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -29,43 +28,9 @@ void copy_fail(struct pl_copy *job, int err)
 	snprintf(job->message, sizeof(job->message), "%s", pl_errmsg());
 }
 
-/* Offers what waits to the queue; what it does not take stays in order. */
-void copy_queue_flush(struct copy_queue *q)
-{
-	uint32_t n = 0;
-
-	while (n < q->count) {
-		uint16_t burst = (uint16_t)RTE_MIN(q->count - n, COPY_BURST);
-		uint16_t taken = pl_nvme_submit(q->qp, q->ops + n, burst);
-
-		n += taken;
-		if (taken < burst)
-			break;
-	}
-	q->count -= n;
-	if (n && q->count)
-		memmove(q->ops, q->ops + n, q->count * sizeof(*q->ops));
-}
-
-static void queue_op(struct copy_queue *q, struct pl_nvme_op *op)
-{
-	q->ops[q->count++] = op;
-}
-
 static void free_slot(struct pl_copy *job, struct copy_slot *slot)
 {
 	job->free_slots[job->nb_free++] = slot;
-}
-
-static int command_failed(const char *what, const struct copy_side *side,
-			  const struct pl_nvme_op *op)
-{
-	struct pl_nvme_ctrlr_info info;
-
-	pl_nvme_ctrlr_info(side->ns->ctrlr, &info);
-	return pl_fail(-EIO, "%s of %u blocks at LBA %" PRIu64 " failed on %s namespace %u: %s", what,
-		       op->nlb, op->slba, info.name, side->ns->nsid,
-		       pl_nvme_status_str(op->status));
 }
 
 static void start_write(struct pl_copy *job, struct copy_slot *slot)
@@ -75,13 +40,13 @@ static void start_write(struct pl_copy *job, struct copy_slot *slot)
 		return;
 	}
 	slot->start = rte_rdtsc();
-	queue_op(&job->dst.q, &slot->dst_op);
+	copy_end_queue(&job->dst, &slot->dst_io);
 }
 
 static void read_done(struct pl_copy *job, struct copy_slot *slot, uint64_t now)
 {
-	if (slot->src_op.status) {
-		copy_fail(job, command_failed("read", &job->src, &slot->src_op));
+	if (slot->src_io.error) {
+		copy_fail(job, job->src.ops->failed(&job->src, &slot->src_io, ""));
 		free_slot(job, slot);
 		return;
 	}
@@ -118,8 +83,8 @@ static void landing_round(struct pl_copy *job)
 
 static void write_done(struct pl_copy *job, struct copy_slot *slot, uint64_t now)
 {
-	if (slot->dst_op.status) {
-		copy_fail(job, command_failed("write", &job->dst, &slot->dst_op));
+	if (slot->dst_io.error) {
+		copy_fail(job, job->dst.ops->failed(&job->dst, &slot->dst_io, ""));
 	} else {
 		pl_hist_record(job->write_hist, now - slot->start);
 		job->done_map[slot->chunk / 64] |= 1ull << (slot->chunk % 64);
@@ -130,15 +95,16 @@ static void write_done(struct pl_copy *job, struct copy_slot *slot, uint64_t now
 
 static void prepare(struct pl_copy *job, struct copy_slot *slot, uint64_t chunk)
 {
-	const struct copy_side *src = &job->src, *dst = &job->dst;
-	uint64_t at = chunk * job->plan.chunk;
-
 	slot->chunk = chunk;
 	slot->len = (uint32_t)copy_chunk_len(job, chunk);
-	pl_nvme_op_read(&slot->src_op, src->ns, slot->buf, src->slba + (at >> src->ns->lba_shift),
-			slot->len >> src->ns->lba_shift);
-	pl_nvme_op_write(&slot->dst_op, dst->ns, slot->buf, dst->slba + (at >> dst->ns->lba_shift),
-			 slot->len >> dst->ns->lba_shift);
+	slot->src_io.buf = slot->buf;
+	slot->src_io.at = chunk * job->plan.chunk;
+	slot->src_io.len = slot->len;
+	slot->src_io.write = false;
+	slot->dst_io.buf = slot->buf;
+	slot->dst_io.at = slot->src_io.at;
+	slot->dst_io.len = slot->len;
+	slot->dst_io.write = true;
 }
 
 static void start_reads(struct pl_copy *job)
@@ -153,7 +119,7 @@ static void start_reads(struct pl_copy *job)
 		last->start = now;
 		if (job->plan.landing_check)
 			landing_stamp(job, last);
-		queue_op(&job->src.q, &last->src_op);
+		copy_end_queue(&job->src, &last->src_io);
 	}
 	if (!last || !job->plan.landing_check)
 		return;
@@ -165,12 +131,12 @@ static void start_reads(struct pl_copy *job)
 /* After a failure nothing more is sent: what waits in line goes back to the free slots. */
 static void drop_waiting(struct pl_copy *job)
 {
-	struct copy_queue *queues[] = { &job->src.q, &job->dst.q };
+	struct copy_end *ends[] = { &job->src, &job->dst };
 
-	for (size_t i = 0; i < RTE_DIM(queues); i++) {
-		for (uint32_t k = 0; k < queues[i]->count; k++)
-			free_slot(job, queues[i]->ops[k]->ctx);
-		queues[i]->count = 0;
+	for (size_t i = 0; i < RTE_DIM(ends); i++) {
+		for (uint32_t k = 0; k < ends[i]->nb_waiting; k++)
+			free_slot(job, ends[i]->waiting[k]->slot);
+		ends[i]->nb_waiting = 0;
 	}
 	for (uint32_t i = 0; i < job->nb_landing; i++)
 		free_slot(job, job->landing[i]);
@@ -179,27 +145,28 @@ static void drop_waiting(struct pl_copy *job)
 
 bool copy_round(struct pl_copy *job)
 {
-	struct pl_nvme_op *done[COPY_BURST];
-	uint16_t nb_reads, nb_writes;
+	struct copy_end *src = &job->src, *dst = &job->dst;
+	struct copy_io *done[COPY_BURST];
+	uint32_t nb_reads, nb_writes;
 	uint64_t now;
 
-	nb_writes = pl_nvme_poll(job->dst.q.qp, done, COPY_BURST);
+	nb_writes = dst->ops->poll(dst, done, COPY_BURST);
 	now = rte_rdtsc();
-	for (uint16_t i = 0; i < nb_writes; i++)
-		write_done(job, done[i]->ctx, now);
+	for (uint32_t i = 0; i < nb_writes; i++)
+		write_done(job, done[i]->slot, now);
 	if (job->nb_landing)
 		landing_round(job);
-	nb_reads = pl_nvme_poll(job->src.q.qp, done, COPY_BURST);
-	for (uint16_t i = 0; i < nb_reads; i++)
-		read_done(job, done[i]->ctx, now);
+	nb_reads = src->ops->poll(src, done, COPY_BURST);
+	for (uint32_t i = 0; i < nb_reads; i++)
+		read_done(job, done[i]->slot, now);
 	if (nb_reads || nb_writes)
 		job->last_progress = now;
 	if (!job->error && !job->cancelled)
 		start_reads(job);
 	if (job->error)
 		drop_waiting(job);
-	copy_queue_flush(&job->src.q);
-	copy_queue_flush(&job->dst.q);
+	copy_end_flush(src);
+	copy_end_flush(dst);
 	return job->nb_free < job->plan.depth ||
 	       (!job->error && !job->cancelled && job->next_chunk < job->plan.chunks);
 }

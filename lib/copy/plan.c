@@ -4,8 +4,8 @@
  * writes cross the fabric, and its own Write reads locally), then the source's (non-posted reads
  * cross), then a third device's, and host memory only if asked for or if `auto` finds nothing.
  */
+#include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 
 #include <rte_common.h>
 
@@ -47,18 +47,34 @@ static const char *ctrlr_name(const struct pl_nvme_ctrlr *ctrlr)
 	return info.name;
 }
 
-/* Emulated and PCI controllers share no address space: neither reaches the other's memory. */
 static bool reachable(const struct pl_copy *job, const struct pl_nvme_ctrlr *provider)
 {
-	return nvme_ctrlr_reaches(job->src.ns->ctrlr, provider) &&
-	       nvme_ctrlr_reaches(job->dst.ns->ctrlr, provider);
+	return job->src.ops->reaches(&job->src, provider) &&
+	       job->dst.ops->reaches(&job->dst, provider);
+}
+
+static bool has_file(const struct pl_copy *job)
+{
+	return !job->src.ctrlr || !job->dst.ctrlr;
+}
+
+/* One look at the real thing, by ends of which it is not known otherwise. */
+static int probe(const struct pl_copy *job, struct pl_p2p_heap *heap, const char *provider)
+{
+	const struct copy_end *ends[] = { &job->src, &job->dst };
+	int rc = 0;
+
+	for (size_t i = 0; i < RTE_DIM(ends) && rc == 0; i++)
+		if (ends[i]->ops->probe)
+			rc = ends[i]->ops->probe(ends[i], heap, provider);
+	return rc;
 }
 
 /* A source that is also the destination moves both legs through its own memory. */
 static bool role_allowed(const struct pl_copy *job, const struct pl_nvme_ctrlr *ctrlr,
 			 enum pl_mem_kind kind)
 {
-	bool is_src = ctrlr == job->src.ns->ctrlr, is_dst = ctrlr == job->dst.ns->ctrlr;
+	bool is_src = ctrlr == job->src.ctrlr, is_dst = ctrlr == job->dst.ctrlr;
 
 	return (!is_dst || allowed(ctrlr, kind, ROLE_DST)) &&
 	       (!is_src || allowed(ctrlr, kind, ROLE_SRC)) &&
@@ -96,7 +112,7 @@ static void take(struct pl_copy *job, struct pl_nvme_ctrlr *ctrlr, enum pl_mem_k
 		 uint32_t depth)
 {
 	struct pl_copy_plan *p = &job->plan;
-	const struct pl_nvme_ctrlr *src = job->src.ns->ctrlr, *dst = job->dst.ns->ctrlr;
+	const struct pl_nvme_ctrlr *src = job->src.ctrlr, *dst = job->dst.ctrlr;
 
 	p->via = ctrlr == dst ? PL_COPY_VIA_DST : ctrlr == src ? PL_COPY_VIA_SRC : PL_COPY_VIA_DEVICE;
 	p->p2p = true;
@@ -104,20 +120,21 @@ static void take(struct pl_copy *job, struct pl_nvme_ctrlr *ctrlr, enum pl_mem_k
 	p->depth_reduced = depth < p->depth;
 	p->depth = depth;
 	snprintf(p->provider, sizeof(p->provider), "%s", ctrlr_name(ctrlr));
-	snprintf(p->path, sizeof(p->path), "%s -> %s %s -> %s", ctrlr_name(src), ctrlr_name(ctrlr),
-		 kind_name(kind), ctrlr_name(dst));
+	snprintf(p->path, sizeof(p->path), "%s -> %s %s -> %s", job->src.name, p->provider,
+		 kind_name(kind), job->dst.name);
 	/* Its own writes need no proof; another controller's posted writes do. */
 	p->landing_check = p->landing_check && ctrlr != src;
 	job->heap = pl_nvme_ctrlr_heap(ctrlr, kind);
 }
 
-/* 0 and taken; -EREMOTEIO if there is no such memory; -EINVAL if it is too small. */
+/* 0 and taken; -ENOENT without a message if there is no such memory; -EINVAL if it is too small;
+ * -EREMOTEIO if there is no way to it, and what else a probe may end with. */
 static int try_ctrlr(struct pl_copy *job, struct pl_nvme_ctrlr *ctrlr, bool depth_given)
 {
 	const enum pl_mem_kind kinds[] = { PL_MEM_CMB, PL_MEM_PMR };
-	int rc = -EREMOTEIO;
+	int rc = -ENOENT;
 
-	if (!reachable(job, ctrlr))
+	if (!ctrlr || !reachable(job, ctrlr))
 		return rc;
 	for (size_t i = 0; i < RTE_DIM(kinds); i++) {
 		struct pl_p2p_heap *heap = pl_nvme_ctrlr_heap(ctrlr, kinds[i]);
@@ -127,10 +144,12 @@ static int try_ctrlr(struct pl_copy *job, struct pl_nvme_ctrlr *ctrlr, bool dept
 			continue;
 		depth = depth_that_fits(job, heap);
 		if (depth == job->plan.depth || (depth && !depth_given)) {
-			take(job, ctrlr, kinds[i], depth);
-			return 0;
+			rc = probe(job, heap, ctrlr_name(ctrlr));
+			if (rc == 0)
+				take(job, ctrlr, kinds[i], depth);
+			return rc;
 		}
-		if (rc == -EREMOTEIO)
+		if (rc == -ENOENT)
 			rc = too_small(job, ctrlr, kinds[i], depth_given);
 	}
 	return rc;
@@ -144,138 +163,183 @@ static void take_host(struct pl_copy *job, const char *reason)
 	p->kind = PL_MEM_HOST;
 	p->landing_check = false;
 	snprintf(p->provider, sizeof(p->provider), "host");
-	snprintf(p->path, sizeof(p->path), "%s -> host DRAM -> %s", ctrlr_name(job->src.ns->ctrlr),
-		 ctrlr_name(job->dst.ns->ctrlr));
+	snprintf(p->path, sizeof(p->path), "%s -> host DRAM -> %s", job->src.name, job->dst.name);
 	snprintf(p->reason, sizeof(p->reason), "%s", reason);
 }
 
-static int plan_asked(struct pl_copy *job, struct pl_nvme_ctrlr *ctrlr, const char *role,
-		      bool depth_given)
+/* Why this way. To the kernel an emulated controller's memory is memory of the host. */
+static void set_reason(struct pl_copy *job, const struct pl_nvme_ctrlr *provider, const char *why)
+{
+	struct pl_copy_plan *p = &job->plan;
+	int n = snprintf(p->reason, sizeof(p->reason), "%s", why);
+
+	if (n > 0 && has_file(job) && !provider->t->ops->pci)
+		snprintf(p->reason + n, sizeof(p->reason) - (size_t)n,
+			 " (%s is emulated: what the kernel calls it is host memory)",
+			 ctrlr_name(provider));
+}
+
+static int plan_asked(struct pl_copy *job, const struct copy_end *end, struct pl_nvme_ctrlr *ctrlr,
+		      const char *role, bool depth_given)
 {
 	int rc;
 
+	if (!ctrlr)
+		return pl_fail(-EREMOTEIO, "%s, the %s, is a file and has no memory of its own: use --via "
+			       "with the other end, a device or host", end->name, role);
 	if (!reachable(job, ctrlr))
 		return pl_fail(-EREMOTEIO, "emulated and PCI controllers share no IO address space, so the "
 			       "memory of %s is not for both: use --via host", ctrlr_name(ctrlr));
 	rc = try_ctrlr(job, ctrlr, depth_given);
-	if (rc == -EREMOTEIO && ctrlr->devmem_reason[0])
+	if (rc == -EREMOTEIO)
+		return pl_fail(rc, "%s; --via host goes through host DRAM", pl_errmsg());
+	if (rc == -ENOENT && ctrlr->devmem_reason[0])
 		return pl_fail(-EREMOTEIO, "%s; --via host goes through host DRAM",
 			       ctrlr->devmem_reason);
-	if (rc == -EREMOTEIO)
+	if (rc == -ENOENT)
 		return pl_fail(-EREMOTEIO, "%s has no CMB or PMR that can hold the data as the %s of "
 			       "this copy (none, or without the right it needs: WDS to write from it, "
 			       "RDS to read into it); --via host goes through host DRAM",
 			       ctrlr_name(ctrlr), role);
 	if (rc == 0)
-		snprintf(job->plan.reason, sizeof(job->plan.reason), "as asked");
+		set_reason(job, ctrlr, "as asked");
 	return rc;
+}
+
+/* What kept `auto` from a device's memory. */
+struct obstacle {
+	char too_small[384]; /* it is there, but too small */
+	char no_way[384];    /* a probe found no way to it */
+};
+
+static int auto_try(struct pl_copy *job, struct pl_nvme_ctrlr *ctrlr, const char *why,
+		    bool depth_given, struct obstacle *o)
+{
+	int rc = try_ctrlr(job, ctrlr, depth_given);
+
+	if (rc == 0)
+		set_reason(job, ctrlr, why);
+	else if (rc == -EREMOTEIO && !o->no_way[0])
+		snprintf(o->no_way, sizeof(o->no_way), "%.380s", pl_errmsg());
+	else if (rc == -EINVAL && !o->too_small[0])
+		snprintf(o->too_small, sizeof(o->too_small), "%.380s", pl_errmsg());
+	return rc == -EINVAL || rc == -EREMOTEIO ? -ENOENT : rc; /* the next may do */
 }
 
 static int plan_auto(struct pl_copy *job, bool depth_given)
 {
-	struct pl_nvme_ctrlr *src = job->src.ns->ctrlr, *dst = job->dst.ns->ctrlr;
+	struct pl_nvme_ctrlr *src = job->src.ctrlr, *dst = job->dst.ctrlr;
+	struct obstacle obstacle = { 0 };
 	struct { struct pl_nvme_ctrlr *ctrlr; const char *reason; } order[] = {
 		{ dst, "the destination's memory: posted writes cross the fabric" },
 		{ src, "the source's memory: the destination has none that fits" },
 	};
-	int rc, small = 0;
+	int rc;
 
 	for (size_t i = 0; i < RTE_DIM(order); i++) {
-		rc = try_ctrlr(job, order[i].ctrlr, depth_given);
-		if (rc == 0) {
-			snprintf(job->plan.reason, sizeof(job->plan.reason), "%s", order[i].reason);
-			return 0;
-		}
-		if (rc == -EINVAL && !small)
-			small = rc;
+		rc = auto_try(job, order[i].ctrlr, order[i].reason, depth_given, &obstacle);
+		if (rc != -ENOENT)
+			return rc;
 	}
 	for (struct pl_nvme_ctrlr *c = pl_nvme_ctrlr_next(NULL); c; c = pl_nvme_ctrlr_next(c)) {
 		if (c == src || c == dst)
 			continue;
-		rc = try_ctrlr(job, c, depth_given);
-		if (rc == 0) {
-			snprintf(job->plan.reason, sizeof(job->plan.reason),
-				 "a third device's memory: source and destination have none that fits");
-			return 0;
-		}
-		if (rc == -EINVAL && !small)
-			small = rc;
+		rc = auto_try(job, c,
+			      "a third device's memory: source and destination have none that fits",
+			      depth_given, &obstacle);
+		if (rc != -ENOENT)
+			return rc;
 	}
 	/* There is a peer-to-peer way and the user can have it: bouncing would hide that. */
-	if (small)
-		return small;
-	take_host(job, "no controller has a CMB or PMR that can hold the data and that both reach");
+	if (obstacle.too_small[0])
+		return pl_fail(-EINVAL, "%s", obstacle.too_small);
+	take_host(job, obstacle.no_way[0] ? obstacle.no_way :
+					    "no controller has a CMB or PMR that can hold the data and "
+					    "that both reach");
 	return 0;
 }
 
-static int check_range(const struct copy_side *side, uint64_t nlb, const char *what)
+/* The length in what the source counts in. */
+static int source_units(const struct pl_copy *job, const struct pl_copy_opts *opts, uint64_t *n)
 {
-	if (nlb == 0)
-		return pl_fail(-EINVAL, "the %s range is empty", what);
-	if (side->slba >= side->ns->nlb || nlb > side->ns->nlb - side->slba)
-		return pl_fail(-EINVAL, "the %s range %llu+%llu goes past the end of %s namespace %u, "
-			       "which has %llu blocks of %u bytes", what,
-			       (unsigned long long)side->slba, (unsigned long long)nlb,
-			       ctrlr_name(side->ns->ctrlr), side->ns->nsid,
-			       (unsigned long long)side->ns->nlb, 1u << side->ns->lba_shift);
+	if (opts->nlb && (opts->bytes || !job->src.ctrlr))
+		return pl_fail(-EINVAL, "a length of %" PRIu64 " LBAs %s", opts->nlb,
+			       opts->bytes ? "and one in bytes" : "of a file, which has bytes");
+	*n = opts->nlb ? opts->nlb : opts->bytes / job->src.unit;
+	if (opts->bytes % job->src.unit)
+		return pl_fail(-EINVAL, "%" PRIu64 " bytes are no whole LBAs of the source, of %u bytes",
+			       opts->bytes, job->src.unit);
+	if (*n == 0)
+		return pl_fail(-EINVAL, "the source range is empty");
 	return 0;
 }
 
-static int check_ranges(struct pl_copy *job, uint64_t nlb)
+static int check_ranges(struct pl_copy *job, const struct pl_copy_opts *opts)
 {
-	const struct copy_side *src = &job->src, *dst = &job->dst;
-	uint32_t dst_lba = 1u << dst->ns->lba_shift, src_lba = 1u << src->ns->lba_shift;
-	uint64_t dst_nlb;
-	int rc = check_range(src, nlb, "source");
+	const struct copy_end *src = &job->src, *dst = &job->dst;
+	uint64_t n = 0, dst_n;
+	int rc = source_units(job, opts, &n);
 
+	if (rc == 0)
+		rc = src->ops->check_range(src, n, "source");
 	if (rc)
 		return rc;
-	job->plan.bytes = nlb << src->ns->lba_shift;
-	if (job->plan.bytes & (dst_lba - 1))
-		return pl_fail(-EINVAL, "the source range has %llu bytes, which is no multiple of the "
-			       "destination's block of %u bytes", (unsigned long long)job->plan.bytes,
-			       dst_lba);
-	dst_nlb = job->plan.bytes >> dst->ns->lba_shift;
-	rc = check_range(dst, dst_nlb, "destination");
+	job->plan.bytes = n * src->unit;
+	if (job->plan.bytes % dst->unit)
+		return pl_fail(-EINVAL, "the source range has %" PRIu64 " bytes, which is no multiple of "
+			       "the destination's block of %u bytes", job->plan.bytes, dst->unit);
+	dst_n = job->plan.bytes / dst->unit;
+	rc = dst->ops->check_range(dst, dst_n, "destination");
 	if (rc)
 		return rc;
-	if (src->ns == dst->ns && src->slba < dst->slba + dst_nlb && dst->slba < src->slba + nlb)
-		return pl_fail(-EINVAL, "source %llu+%llu and destination %llu+%llu overlap on %s "
-			       "namespace %u", (unsigned long long)src->slba, (unsigned long long)nlb,
-			       (unsigned long long)dst->slba, (unsigned long long)dst_nlb,
-			       ctrlr_name(src->ns->ctrlr), src->ns->nsid);
-	if (job->plan.chunk & (RTE_MAX(src_lba, dst_lba) - 1))
-		return pl_fail(-EINVAL, "block size %u is no multiple of both LBA sizes, %u and %u bytes",
-			       job->plan.chunk, src_lba, dst_lba);
+	if (src->ops == dst->ops && src->ops->same(src, dst) && src->first < dst->first + dst_n &&
+	    dst->first < src->first + n)
+		return pl_fail(-EINVAL, "source %" PRIu64 "+%" PRIu64 " and destination %" PRIu64 "+%" PRIu64
+			       " overlap on %s", src->first, n, dst->first, dst_n, src->place);
+	if (job->plan.chunk % src->block || job->plan.chunk % dst->block)
+		return pl_fail(-EINVAL, "block size %u is no multiple of both %s, %u and %u bytes",
+			       job->plan.chunk, has_file(job) ? "ends' blocks" : "LBA sizes", src->block,
+			       dst->block);
 	return 0;
 }
 
 static int check_depth(const struct pl_copy *job, bool given)
 {
-	const struct copy_side *sides[] = { &job->src, &job->dst };
+	const struct copy_end *ends[] = { &job->src, &job->dst };
 
-	for (size_t i = 0; i < RTE_DIM(sides) && given; i++) {
-		struct pl_nvme_ctrlr_info info;
-
-		pl_nvme_ctrlr_info(sides[i]->ns->ctrlr, &info);
-		if (job->plan.depth > info.max_entries - 1)
+	for (size_t i = 0; i < RTE_DIM(ends) && given; i++)
+		if (job->plan.depth > ends[i]->max_depth)
 			return pl_fail(-EINVAL, "depth %u: the queues of %s hold at most %u commands",
-				       job->plan.depth, info.name, info.max_entries - 1);
-	}
+				       job->plan.depth, ends[i]->name, ends[i]->max_depth);
 	return 0;
 }
 
 /* The default depth gives way to shallow queues; one that was asked for does not. */
 static void default_depth(struct pl_copy *job)
 {
-	const struct copy_side *sides[] = { &job->src, &job->dst };
+	const struct copy_end *ends[] = { &job->src, &job->dst };
 
-	for (size_t i = 0; i < RTE_DIM(sides); i++) {
-		struct pl_nvme_ctrlr_info info;
+	for (size_t i = 0; i < RTE_DIM(ends); i++)
+		job->plan.depth = RTE_MIN(job->plan.depth, ends[i]->max_depth);
+}
 
-		pl_nvme_ctrlr_info(sides[i]->ns->ctrlr, &info);
-		job->plan.depth = RTE_MIN(job->plan.depth, info.max_entries - 1);
-	}
+static int init_ends(const struct pl_copy_opts *opts, struct pl_copy *job)
+{
+	if (!opts->src == !opts->src_file || !opts->dst == !opts->dst_file)
+		return pl_fail(-EINVAL, "a copy needs a source and a destination, each a namespace or a "
+			       "file");
+	if ((opts->src_file && opts->src_slba) || (opts->dst_file && opts->dst_slba) ||
+	    (opts->src && opts->src_offset) || (opts->dst && opts->dst_offset))
+		return pl_fail(-EINVAL, "files have offsets, namespaces have LBAs");
+	if (opts->src)
+		nvme_end_init(&job->src, opts->src, opts->src_slba);
+	else
+		file_end_init(&job->src, opts->src_file, opts->src_offset, false);
+	if (opts->dst)
+		nvme_end_init(&job->dst, opts->dst, opts->dst_slba);
+	else
+		file_end_init(&job->dst, opts->dst_file, opts->dst_offset, true);
+	return 0;
 }
 
 int copy_plan(const struct pl_copy_opts *opts, struct pl_copy *job)
@@ -284,35 +348,32 @@ int copy_plan(const struct pl_copy_opts *opts, struct pl_copy *job)
 	bool depth_given = opts->depth != 0;
 	int rc;
 
-	job->src.ns = opts->src;
-	job->src.slba = opts->src_slba;
-	job->dst.ns = opts->dst;
-	job->dst.slba = opts->dst_slba;
 	p->chunk = opts->chunk ? opts->chunk : COPY_DEFAULT_CHUNK;
 	p->depth = opts->depth ? opts->depth : COPY_DEFAULT_DEPTH;
 	p->landing_check = !opts->no_landing_check;
-	if (!opts->src || !opts->dst)
-		return pl_fail(-EINVAL, "a copy needs a source and a destination namespace");
-	rc = check_ranges(job, opts->nlb);
+	rc = init_ends(opts, job);
+	if (rc == 0)
+		rc = check_ranges(job, opts);
 	if (rc == 0)
 		rc = check_depth(job, depth_given);
 	if (rc)
 		return rc;
 	if (!depth_given)
 		default_depth(job);
+	p->dst_unit = job->dst.unit;
 	p->chunks = (p->bytes + p->chunk - 1) / p->chunk;
 	job->buf_stride = RTE_ALIGN_CEIL((size_t)p->chunk, PL_P2P_PAGE);
 	switch (opts->via) {
 	case PL_COPY_VIA_AUTO:
 		return plan_auto(job, depth_given);
 	case PL_COPY_VIA_DST:
-		return plan_asked(job, opts->dst->ctrlr, "destination", depth_given);
+		return plan_asked(job, &job->dst, job->dst.ctrlr, "destination", depth_given);
 	case PL_COPY_VIA_SRC:
-		return plan_asked(job, opts->src->ctrlr, "source", depth_given);
+		return plan_asked(job, &job->src, job->src.ctrlr, "source", depth_given);
 	case PL_COPY_VIA_DEVICE:
 		if (!opts->via_ctrlr)
 			return pl_fail(-EINVAL, "via a device, but no device is given");
-		return plan_asked(job, opts->via_ctrlr, "provider", depth_given);
+		return plan_asked(job, NULL, opts->via_ctrlr, "provider", depth_given);
 	case PL_COPY_VIA_HOST:
 		take_host(job, "as asked");
 		return 0;

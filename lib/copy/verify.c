@@ -4,7 +4,6 @@
  * by byte. These reads are counted apart from the copy's traffic. The destination's buffer is
  * poisoned first, so that a read that moved nothing cannot pass with what lay there before.
  */
-#include <inttypes.h>
 #include <string.h>
 
 #include <rte_common.h>
@@ -28,28 +27,22 @@ void verify_start(struct pl_copy *job)
 
 static int differs(const struct pl_copy *job, const struct copy_slot *slot)
 {
-	struct pl_nvme_ctrlr_info src, dst;
 	uint32_t at = 0;
 
 	while (slot->buf[at] == slot->dst_buf[at])
 		at++;
-	pl_nvme_ctrlr_info(job->src.ns->ctrlr, &src);
-	pl_nvme_ctrlr_info(job->dst.ns->ctrlr, &dst);
-	return pl_fail(-EILSEQ, "byte %u of LBA %" PRIu64 " of %s is %02xh, but %02xh at LBA %" PRIu64
-		       " of %s: the copy is wrong", at & ((1u << job->dst.ns->lba_shift) - 1),
-		       slot->dst_op.slba + (at >> job->dst.ns->lba_shift), dst.name,
+	return pl_fail(-EILSEQ, "%s of %s is %02xh, but %02xh at %s of %s: the copy is wrong",
+		       copy_end_byte(&job->dst, slot->dst_io.at + at).text, job->dst.name,
 		       slot->dst_buf[at], slot->buf[at],
-		       slot->src_op.slba + (at >> job->src.ns->lba_shift), src.name);
+		       copy_end_pos(&job->src, slot->src_io.at + at).text, job->src.name);
 }
 
-static void read_done(struct pl_copy *job, const struct pl_nvme_op *op)
+static void read_done(struct pl_copy *job, const struct copy_end *end, const struct copy_io *io)
 {
-	struct copy_slot *slot = op->ctx;
+	struct copy_slot *slot = io->slot;
 
-	if (op->status)
-		copy_fail(job, pl_fail(-EIO, "read of %u blocks at LBA %" PRIu64
-				       " failed while verifying: %s", op->nlb, op->slba,
-				       pl_nvme_status_str(op->status)));
+	if (io->error)
+		copy_fail(job, end->ops->failed(end, io, " while verifying"));
 	if (--slot->pending)
 		return;
 	if (!job->error) {
@@ -61,40 +54,44 @@ static void read_done(struct pl_copy *job, const struct pl_nvme_op *op)
 	job->free_slots[job->nb_free++] = slot;
 }
 
+static void start_read(struct copy_end *end, struct copy_io *io, uint8_t *buf, uint64_t at)
+{
+	io->buf = buf;
+	io->at = at;
+	io->len = io->slot->len;
+	io->write = false;
+	copy_end_queue(end, io);
+}
+
 static void start_chunk(struct pl_copy *job, struct copy_slot *slot, uint64_t chunk)
 {
-	const struct copy_side *src = &job->src, *dst = &job->dst;
 	uint64_t at = chunk * job->plan.chunk;
 
 	slot->len = (uint32_t)copy_chunk_len(job, chunk);
 	slot->pending = 2;
 	memset(slot->buf, 0x5a, slot->len);
 	memset(slot->dst_buf, 0xa5, slot->len);
-	pl_nvme_op_read(&slot->src_op, src->ns, slot->buf, src->slba + (at >> src->ns->lba_shift),
-			slot->len >> src->ns->lba_shift);
-	pl_nvme_op_read(&slot->dst_op, dst->ns, slot->dst_buf,
-			dst->slba + (at >> dst->ns->lba_shift), slot->len >> dst->ns->lba_shift);
-	job->src.q.ops[job->src.q.count++] = &slot->src_op;
-	job->dst.q.ops[job->dst.q.count++] = &slot->dst_op;
+	start_read(&job->src, &slot->src_io, slot->buf, at);
+	start_read(&job->dst, &slot->dst_io, slot->dst_buf, at);
 }
 
 bool verify_round(struct pl_copy *job)
 {
-	struct copy_side *sides[] = { &job->src, &job->dst };
+	struct copy_end *ends[] = { &job->src, &job->dst };
 	bool go_on = !job->error && !job->cancelled;
 
-	for (size_t s = 0; s < RTE_DIM(sides); s++) {
-		struct pl_nvme_op *done[COPY_BURST];
-		uint16_t n = pl_nvme_poll(sides[s]->q.qp, done, COPY_BURST);
+	for (size_t e = 0; e < RTE_DIM(ends); e++) {
+		struct copy_io *done[COPY_BURST];
+		uint32_t n = ends[e]->ops->poll(ends[e], done, COPY_BURST);
 
-		for (uint16_t i = 0; i < n; i++)
-			read_done(job, done[i]);
+		for (uint32_t i = 0; i < n; i++)
+			read_done(job, ends[e], done[i]);
 		if (n)
 			job->last_progress = rte_rdtsc();
 	}
 	while (go_on && job->nb_free && job->next_chunk < job->plan.chunks)
 		start_chunk(job, job->free_slots[--job->nb_free], job->next_chunk++);
-	copy_queue_flush(&job->src.q);
-	copy_queue_flush(&job->dst.q);
+	copy_end_flush(&job->src);
+	copy_end_flush(&job->dst);
 	return job->nb_free < job->verify_depth || (go_on && job->next_chunk < job->plan.chunks);
 }

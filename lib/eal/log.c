@@ -42,7 +42,7 @@ const char *pl_errname(int err)
 		{ ENOENT, "ENOENT" },	      { EEXIST, "EEXIST" },	  { EBUSY, "EBUSY" },
 		{ ENOTSUP, "ENOTSUP" },	      { EACCES, "EACCES" },	  { EREMOTEIO, "EREMOTEIO" },
 		{ EIO, "EIO" },		      { EILSEQ, "EILSEQ" },	  { ENODEV, "ENODEV" },
-		{ ETIMEDOUT, "ETIMEDOUT" },   { ECANCELED, "ECANCELED" },
+		{ ETIMEDOUT, "ETIMEDOUT" },   { ECANCELED, "ECANCELED" },     { ENOSPC, "ENOSPC" },
 	};
 
 	for (size_t i = 0; i < RTE_DIM(names); i++)

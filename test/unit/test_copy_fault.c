@@ -88,7 +88,7 @@ static void test_bogus_completion(void **state)
 	for (int leg = 0; leg < 2; leg++) {
 		struct pl_copy_opts opts = job_opts(PL_COPY_VIA_DST);
 		struct pl_copy *job = job_start(&opts);
-		uint16_t qid = pl_nvme_qpair_id(leg ? job->dst.q.qp : job->src.q.qp);
+		uint16_t qid = pl_nvme_qpair_id(leg ? job->dst.nvme.qp : job->src.nvme.qp);
 
 		job_poll_to(job, LEN / 4);
 		inject(leg ? DST : SRC, &(struct nvme_emu_inject){ .fault = NVME_EMU_FAULT_CID,

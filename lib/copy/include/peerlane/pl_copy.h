@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /**
  * @file
- * Copy between NVMe namespaces, peer to peer where there is a way, and prove it.
+ * Copy between NVMe namespaces and files, peer to peer where there is a way, and prove it.
  *
  *     struct pl_copy_opts o = { .opts_size = sizeof(o), .src = a, .dst = b, .nlb = a->nlb,
  *                               .verify = true };
@@ -31,6 +31,13 @@
  * memory and compared byte by byte.
  *
  * A job belongs to the thread that created it.
+ *
+ * Either end may be a file or a block device that the kernel drives, see pl_copy_file_open(). Its
+ * chunks are O_DIRECT requests of an io_uring, and the kernel's driver moves them to and from the
+ * same buffers: a namespace's controller and the file's meet in a CMB, or in hugepages with `host`.
+ * `via` means the same as above; a file has no memory of its own. Whether the file's device reaches
+ * a controller's memory is asked before anything is copied, by one read of a block of the file into
+ * it (of the block device behind it if the file is empty; never by a write).
  */
 #ifndef PEERLANE_PL_COPY_H
 #define PEERLANE_PL_COPY_H
@@ -70,6 +77,11 @@ struct pl_copy_opts {
 	uint32_t depth;		 /**< chunks in flight; 0: 32, or as many as the memory holds */
 	bool verify;		 /**< compare source and destination afterwards */
 	bool no_landing_check;	 /**< trust completions; the result then says "unproven" */
+	struct pl_copy_file *src_file; /**< instead of `src`; stays the caller's */
+	struct pl_copy_file *dst_file; /**< instead of `dst`, opened with PL_COPY_FILE_WRITE */
+	uint64_t src_offset;	 /**< first byte of `src_file` */
+	uint64_t dst_offset;	 /**< first byte of `dst_file` */
+	uint64_t bytes;		 /**< length in bytes instead of `nlb`; of a file always */
 };
 
 /** What a job will do; fixed when pl_copy_create() returned 0. */
@@ -79,13 +91,16 @@ struct pl_copy_plan {
 	bool landing_check;
 	enum pl_mem_kind kind;	   /**< of the buffers */
 	char provider[32];	   /**< whose memory: a controller's name, or "host" */
-	char path[160];		   /**< "nvme_emu0 -> nvme_emu1 CMB -> nvme_emu1" */
-	char reason[160];	   /**< why this way, and why the preferred ones were not taken */
+	char path[320];		   /**< "nvme_emu0 -> nvme_emu1 CMB -> nvme_emu1" */
+	char reason[400];	   /**< why this way, and why the preferred ones were not taken */
 	uint64_t bytes;
 	uint64_t chunks;
 	uint32_t chunk;		   /**< bytes */
 	uint32_t depth;
 	bool depth_reduced;	   /**< the memory holds fewer chunks than the default depth */
+	uint32_t dst_unit;	   /**< bytes of what pl_copy_range counts: an LBA; 1 in a file */
+	char src_io[96];	   /**< how a file is read: "io_uring, polled"; "" for a namespace */
+	char dst_io[96];	   /**< and how one is written */
 };
 
 enum pl_copy_phase { PL_COPY_COPYING, PL_COPY_VERIFYING, PL_COPY_DONE };
@@ -100,25 +115,71 @@ struct pl_copy_stats {
 	uint64_t verify_cycles;
 	uint64_t landing_checks;    /**< chunks whose arrival was proven */
 	uint64_t landing_retries;   /**< re-reads until a nonce was gone */
-	bool traffic_known;	    /**< both devices count what they move */
+	bool traffic_known;	    /**< both ends count what they move; a file's bytes are those that
+					 the kernel said it moved, by the memory of the buffer */
 	struct pl_nvme_traffic copy_traffic;   /**< source and destination, while copying */
 	struct pl_nvme_traffic verify_traffic; /**< and while verifying */
 	uint64_t sq_doorbells;	    /**< while copying, both controllers */
 	uint64_t cq_doorbells;
-	uint64_t commands;
+	uint64_t commands;	    /**< NVMe commands while copying */
+	uint64_t file_ios;	    /**< io_uring requests while copying, for files */
+	uint64_t syscalls;	    /**< and how many io_uring_enter() they took */
 	const struct pl_hist *read_latency;  /**< valid until pl_copy_destroy() */
 	const struct pl_hist *write_latency;
 };
 
+/* ---- files ---- */
+
+/**
+ * A file or block device, open for copies. Jobs use it one after the other, in the thread that
+ * opened it. Copies of ranges do not make it shorter, as with dd's conv=notrunc; one that is written
+ * past its end grows. What is written is on the device, but a new size may still be in the page
+ * cache when a copy is done: fdatasync() makes that durable.
+ */
+struct pl_copy_file;
+
+/** Also written: a file that does not exist is created. A block device is opened exclusively. */
+#define PL_COPY_FILE_WRITE 1u
+
+struct pl_copy_file_info {
+	const char *name;  /**< "file:PATH", as in messages; the handle's own */
+	uint64_t size;	   /**< bytes when it was opened */
+	uint32_t align;	   /**< bytes that offsets, lengths and chunks are multiples of: O_DIRECT's;
+				the last range of a source may end where the file does */
+	bool block_device;
+	bool created;	   /**< it did not exist */
+};
+
+/**
+ * Opens @p path with O_DIRECT. Blocks for as long as open() does.
+ *
+ * @param flags 0 or PL_COPY_FILE_WRITE.
+ * @return 0; -EINVAL if it is neither a file nor a block device; -ENOENT if there is no such file,
+ *   or no directory to create it in; -EACCES; -EBUSY for a block device to write that is mounted or
+ *   part of another; -ENOTSUP if the file system has no O_DIRECT; -ENODEV if no device is behind
+ *   it; -ENOSPC if it cannot be created for want of room; -ENOMEM; -EIO for anything else.
+ */
+PL_API int pl_copy_file_open(const char *path, unsigned int flags, struct pl_copy_file **file);
+
+PL_API void pl_copy_file_info(const struct pl_copy_file *file, struct pl_copy_file_info *info);
+
+/** Closes; no job uses it any more. A file that open created and no job began to write is removed
+ * again. NULL is ignored. */
+PL_API void pl_copy_file_close(struct pl_copy_file *file);
+
+/* ---- jobs ---- */
+
 /**
  * Checks the request, chooses the path and takes queue pairs and buffers. Sends no command that
- * moves data.
+ * moves data, but for one read of a file that probes the way to a controller's memory.
  *
- * @return 0; -EINVAL for a range past a namespace's end, overlapping ranges on one namespace, a
- *   chunk that is no multiple of both LBA sizes, a length that is no multiple of the destination's
- *   LBA size, or a depth (asked for, not default) that the provider's memory cannot hold;
- *   -EREMOTEIO if the asked way does not exist (no CMB or PMR, or without WDS/RDS);
- *   -ENOMEM; and what pl_nvme_qpair_create() returns.
+ * @return 0; -EINVAL for a range past the end of a namespace or source file, overlapping ranges of
+ *   one namespace or file, a chunk that is no multiple of both LBA sizes (of a file: of its
+ *   `align`), a range of a file that is not aligned, a length that is no multiple of the
+ *   destination's LBA size, or a depth (asked for, not default) that the provider's memory cannot
+ *   hold; -EREMOTEIO if the asked way does not exist (no CMB or PMR, or without WDS/RDS, or the
+ *   file's device cannot reach it); -EIO if a file cannot be read; -ENOTSUP and -EACCES if the
+ *   kernel has no io_uring or forbids it; -ENOMEM; and what pl_nvme_qpair_create() returns.
  */
 PL_API int pl_copy_create(const struct pl_copy_opts *opts, struct pl_copy **job);
 
@@ -126,9 +187,11 @@ PL_API int pl_copy_create(const struct pl_copy_opts *opts, struct pl_copy **job)
 PL_API const struct pl_copy_plan *pl_copy_plan(const struct pl_copy *job);
 
 /**
- * Does what can be done now without blocking.
+ * Does what can be done now without blocking; the first call takes the space that a file to write
+ * lacks, which a file system may take its time for.
  * @return 1 while there is more; 0 when everything asked for was done; -EIO for a failed command
- *   (with its NVMe status in the message), -EREMOTEIO for data that did not land, -EILSEQ for a
+ *   (with its NVMe status in the message) or for a file that became shorter, -ENOSPC if there is no
+ *   room for a file, -EREMOTEIO for data that did not land, -EILSEQ for a
  *   byte that compared unequal, -ENODEV if a controller is gone or was reset, -ETIMEDOUT if no
  *   command completed for 30 s, -ECANCELED after pl_copy_cancel(). The result is final;
  *   further calls return it again.
@@ -140,7 +203,8 @@ PL_API void pl_copy_cancel(struct pl_copy *job);
 
 PL_API void pl_copy_stats(const struct pl_copy *job, struct pl_copy_stats *stats);
 
-/** A range of destination LBAs that was written whole and acknowledged. */
+/** A range of the destination that was written whole and acknowledged, in LBAs; in a file in bytes
+ * (plan's `dst_unit`). */
 struct pl_copy_range {
 	uint64_t slba;
 	uint64_t nlb;

@@ -17,7 +17,8 @@
  * | -ENOTSUP     | this device, backend or build cannot do it, and says so before traffic         |
  * | -EACCES      | the operating system denies access; the message names the remedy               |
  * | -EREMOTEIO   | no DMA path between device and memory, or data did not land: never retry       |
- * | -EIO         | the device reported an error; its NVMe status is attached                      |
+ * | -EIO         | the device or file reported an error; its NVMe status or text is attached      |
+ * | -ENOSPC      | the file system or file that is written has no room                            |
  * | -EILSEQ      | the data compared unequal: what arrived is not what was sent                   |
  * | -ENODEV      | the device is gone or failed; only a new probe brings it back                  |
  * | -ETIMEDOUT   | the device did not answer in the time its specification allows                 |

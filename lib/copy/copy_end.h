@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The seam under the pipeline: an end is where a copy reads from or writes to. Chunks are named by
+ * bytes from the start of the end's range; LBAs, queue pairs, io_uring and their errors are the
+ * end's own business. nvme_end.c and file_end.c are the two there are; adding one is adding a file
+ * with a table of functions and a line where plan.c chooses.
+ */
+#ifndef COPY_END_H
+#define COPY_END_H
+
+#include <peerlane/pl_copy.h>
+
+struct pl_copy;
+struct copy_end;
+struct copy_file_queue;
+struct copy_slot;
+
+/* One I/O of an end: up to a chunk. */
+struct copy_io {
+	struct pl_nvme_op op; /* the NVMe end's; its ctx is this structure */
+	struct copy_slot *slot;
+	uint8_t *buf;
+	uint64_t at;   /* bytes from the start of the range */
+	uint32_t len;
+	uint32_t done; /* the file end's: bytes moved so far */
+	int error;     /* out: 0, or a negative errno that ops->failed() explains */
+	bool write;
+};
+
+struct copy_end_stats {
+	uint64_t commands; /* NVMe's */
+	uint64_t sq_doorbells;
+	uint64_t cq_doorbells;
+	uint64_t syscalls;
+	uint64_t file_ios; /* requests to the kernel */
+};
+
+struct copy_end_ops {
+	/* Whether @n units from the start on can be copied; @what is "source" or "destination". */
+	int (*check_range)(const struct copy_end *end, uint64_t n, const char *what);
+	/* Both are the same namespace or file. */
+	bool (*same)(const struct copy_end *a, const struct copy_end *b);
+	/* Whether a provider of this kind could be reached; says nothing about the fabric. */
+	bool (*reaches)(const struct copy_end *end, const struct pl_nvme_ctrlr *provider);
+	/* One read proves that there is a way to the provider's memory. 0; -EREMOTEIO: there is none;
+	 * other errors are not the way's. NULL: this is known already. */
+	int (*probe)(const struct copy_end *end, struct pl_p2p_heap *heap, const char *provider);
+
+	/* Takes what submit and poll need, when the job's buffers are there. */
+	int (*open)(struct copy_end *end, struct pl_copy *job);
+	/* Bytes that one transfer of the device moves at most. */
+	size_t (*piece)(const struct copy_end *end);
+	/* Before the first I/O. NULL: nothing to do. */
+	int (*begin)(struct copy_end *end, const struct pl_copy *job);
+
+	/* The data path. prepare() once per I/O, submit() takes as many as fit, in order. */
+	void (*prepare)(struct copy_end *end, struct copy_io *io);
+	uint32_t (*submit)(struct copy_end *end, struct copy_io *const *ios, uint32_t n);
+	uint32_t (*poll)(struct copy_end *end, struct copy_io **done, uint32_t n);
+
+	/* Why @io has an error, as "read of ... failed @when..."; returns the errno for the user. */
+	int (*failed)(const struct copy_end *end, const struct copy_io *io, const char *when);
+	int (*error)(const struct copy_end *end); /* nothing will complete any more */
+	int (*check)(struct copy_end *end);	  /* asks the device, which was silent for long */
+
+	void (*stats)(const struct copy_end *end, struct copy_end_stats *stats);
+	int (*traffic)(const struct copy_end *end, struct pl_nvme_traffic *traffic);
+	/* Ends what is in flight and frees; false if the device may go on touching the buffers. */
+	bool (*close)(struct copy_end *end);
+};
+
+struct copy_end {
+	const struct copy_end_ops *ops;
+	const char *name;	     /* "nvme_emu0", "file:a.img" */
+	char place[160];	     /* "nvme_emu0 namespace 1", "file:a.img" */
+	struct pl_nvme_ctrlr *ctrlr; /* NULL: a file */
+	uint32_t unit;	     /* bytes of what positions count: the LBA size, 1 in a file */
+	uint32_t block;	     /* bytes that I/O is a multiple of */
+	uint64_t first;	     /* start of the range, units */
+	uint32_t max_depth;
+	bool writes;	     /* the destination */
+	union {
+		struct {
+			struct pl_nvme_ns *ns;
+			struct pl_nvme_qpair *qp;
+		} nvme;
+		struct {
+			struct pl_copy_file *handle;
+			struct copy_file_queue *q;
+		} file;
+	};
+
+	struct copy_io **waiting; /* `depth` entries: not taken by submit() yet, in order */
+	uint32_t nb_waiting;
+	struct pl_nvme_traffic before;
+};
+
+void nvme_end_init(struct copy_end *end, struct pl_nvme_ns *ns, uint64_t slba);
+void file_end_init(struct copy_end *end, struct pl_copy_file *file, uint64_t offset, bool writes);
+
+/* Puts an I/O in line; offers the line to the end. */
+static inline void copy_end_queue(struct copy_end *end, struct copy_io *io)
+{
+	end->ops->prepare(end, io);
+	end->waiting[end->nb_waiting++] = io;
+}
+void copy_end_flush(struct copy_end *end);
+
+/* Byte @at of the range in messages: what holds it, "LBA 25344" or "offset 512", and itself, "byte 77
+ * of LBA 25344" or "byte 512". */
+struct copy_pos {
+	char text[56];
+};
+struct copy_pos copy_end_pos(const struct copy_end *end, uint64_t at);
+struct copy_pos copy_end_byte(const struct copy_end *end, uint64_t at);
+
+#endif

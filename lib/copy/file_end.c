@@ -1,0 +1,512 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A file or block device as an end of a copy: an io_uring of O_DIRECT requests. One io_uring_enter()
+ * hands a burst to the kernel; completions are read from the ring without one, unless the device is
+ * polled. The file is registered, and so are buffers in host memory; never those in a peer's, whose
+ * pages refuse to be pinned for long.
+ */
+#include <fcntl.h>
+#include <inttypes.h>
+#include <liburing.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <rte_common.h>
+#include <rte_cycles.h>
+
+#include "copy_file.h"
+#include "copy_internal.h"
+#include "pl_inject.h"
+#include "pl_log.h"
+
+#define MAX_DEPTH	4096u
+/* The kernel ends what its devices do not answer (30 s for NVMe), so this is not reached. */
+#define CLOSE_TIMEOUT_S 90u
+#define PROBE_TIMEOUT_S 5u
+#define REGIONS		2u
+
+struct copy_file_queue {
+	struct io_uring ring;
+	int fd; /* or its index among the registered files: see sqe_flags */
+	unsigned int sqe_flags;
+	bool polled;
+	bool have_ring;
+	uint32_t in_flight;
+	uint32_t nb_regions;
+	struct iovec region[REGIONS]; /* registered: the index is the buffer's */
+	struct iovec peer;	      /* the buffers in a peer's memory; of no bytes in host memory */
+	enum pl_traffic_mem peer_mem;
+	struct copy_end_stats stats;
+	struct pl_nvme_traffic traffic;
+};
+
+/* ---- ranges ---- */
+
+static int file_check_range(const struct copy_end *end, uint64_t n, const char *what)
+{
+	const struct pl_copy_file *f = end->file.handle;
+	/* A file that is written grows as it needs to. */
+	uint64_t size = end->writes && !f->block ? INT64_MAX : f->size;
+
+	if (size == INT64_MAX && (end->first >= size || n > size - end->first))
+		return pl_fail(-EINVAL, "the %s range %" PRIu64 "+%" PRIu64 " of %s goes past what any file "
+			       "has", what, end->first, n, f->name);
+	if (end->first >= size || n > size - end->first)
+		return pl_fail(-EINVAL, "the %s range %" PRIu64 "+%" PRIu64 " goes past the end of %s, "
+			       "which has %" PRIu64 " bytes", what, end->first, n, f->name, size);
+	if (end->first & (f->align - 1))
+		return pl_fail(-EINVAL, "the %s range starts at byte %" PRIu64 " of %s, where O_DIRECT "
+			       "wants a multiple of %u", what, end->first, f->name, f->align);
+	/* The last block of a file may be read as far as it goes. */
+	if (n & (f->align - 1) && (end->writes || end->first + n != f->size))
+		return pl_fail(-EINVAL, "the %s range has %" PRIu64 " bytes of %s, where O_DIRECT wants "
+			       "a multiple of %u", what, n, f->name, f->align);
+	return 0;
+}
+
+static bool file_same(const struct copy_end *a, const struct copy_end *b)
+{
+	const struct pl_copy_file *f = a->file.handle, *g = b->file.handle;
+
+	return f->dev == g->dev && f->ino == g->ino && f->block == g->block;
+}
+
+static bool file_reaches(const struct copy_end *end, const struct pl_nvme_ctrlr *provider)
+{
+	(void)end;
+	(void)provider;
+	return true; /* as far as anybody knows: probe() asks */
+}
+
+static int end_probe(const struct copy_end *end, struct pl_p2p_heap *heap, const char *provider)
+{
+	return file_probe(end->file.handle, heap, provider);
+}
+
+/* ---- the ring ---- */
+
+static int ring_failed(const struct pl_copy_file *f, int err)
+{
+	switch (err) {
+	case ENOSYS:
+		return pl_fail(-ENOTSUP, "%s: this kernel has no io_uring", f->name);
+	case EPERM:
+	case EACCES:
+		return pl_fail(-EACCES, "%s: io_uring is forbidden here: see the sysctl "
+			       "kernel.io_uring_disabled, or the container's seccomp filter", f->name);
+	default:
+		return pl_fail(-ENOMEM, "%s: no io_uring: %s; raise the limits of locked memory and "
+			       "open files (ulimit -l, -n)", f->name, strerror(err));
+	}
+}
+
+/* Until a request is back; for the probe only. */
+static int wait_one(struct io_uring *ring, int *res)
+{
+	uint64_t deadline = rte_rdtsc() + PROBE_TIMEOUT_S * rte_get_tsc_hz();
+	struct io_uring_cqe *cqe;
+
+	while (io_uring_peek_cqe(ring, &cqe)) {
+		if (rte_rdtsc() > deadline)
+			return -ETIMEDOUT;
+		io_uring_get_events(ring);
+	}
+	*res = cqe->res;
+	io_uring_cqe_seen(ring, cqe);
+	return 0;
+}
+
+/* One polled read of a block with data. NULL: it works; else why it does not. */
+static const char *try_polled(const struct pl_copy_file *f, struct io_uring *ring)
+{
+	const char *why = "it has no data to try it with";
+	struct io_uring_sqe *sqe;
+	int fd, opened, res = 0;
+	void *buf;
+	off_t at;
+
+	if (file_first_block(f, &fd, &opened, &at))
+		return why;
+	if (opened >= 0) { /* what holds for the device need not hold for the empty file */
+		close(opened);
+		return why;
+	}
+	buf = pl_inject_hit() ? NULL : aligned_alloc(PL_P2P_PAGE, RTE_MAX(f->align, PL_P2P_PAGE));
+	if (!buf)
+		return "out of memory";
+	sqe = io_uring_get_sqe(ring);
+	io_uring_prep_read(sqe, fd, buf, RTE_MAX(f->align, PL_P2P_PAGE), (uint64_t)at);
+	if (io_uring_submit(ring) != 1) {
+		free(buf);
+		return "a polled read is not accepted";
+	}
+	if (wait_one(ring, &res))
+		return "a polled read did not come back"; /* and its buffer is not ours any more */
+	free(buf);
+	return res < 0 ? strerror(-res) : NULL;
+}
+
+static int make_ring(struct copy_file_queue *q, uint32_t depth, unsigned int flags)
+{
+	int rc = pl_inject_hit() ? -ENOMEM : io_uring_queue_init(depth, &q->ring, flags);
+
+	q->have_ring = rc == 0;
+	return rc;
+}
+
+/* Polled where the device can be; `why` it cannot is told once, here. */
+static int open_ring(const struct pl_copy_file *f, struct copy_file_queue *q, uint32_t depth,
+		     char *how, size_t len)
+{
+	const char *why = f->can_poll ? NULL :
+			  f->bdev     ? "its block device has no poll queues" :
+					"no block device is behind it";
+	int rc;
+
+	if (!why) {
+		rc = make_ring(q, depth, IORING_SETUP_IOPOLL);
+		why = rc ? strerror(-rc) : try_polled(f, &q->ring);
+		q->polled = !why;
+		if (why && q->have_ring)
+			io_uring_queue_exit(&q->ring);
+	}
+	if (why) {
+		rc = make_ring(q, depth, 0);
+		if (rc)
+			return ring_failed(f, -rc);
+	}
+	if (q->polled)
+		snprintf(how, len, "io_uring, polled");
+	else
+		snprintf(how, len, "io_uring, not polled (%s)", why);
+	PL_LOG(INFO, "%s: %s", f->name, how);
+	return 0;
+}
+
+static void add_region(struct copy_file_queue *q, void *base, size_t len)
+{
+	if (base && len)
+		q->region[q->nb_regions++] = (struct iovec){ base, len };
+}
+
+/* Capabilities: what the kernel does not grant costs time, not the copy. */
+static void register_all(const struct pl_copy_file *f, struct copy_file_queue *q)
+{
+	int rc = pl_inject_hit() ? -ENOMEM : io_uring_register_files(&q->ring, &f->fd, 1);
+
+	q->fd = f->fd;
+	if (rc == 0) {
+		q->fd = 0;
+		q->sqe_flags = IOSQE_FIXED_FILE;
+	} else {
+		PL_LOG(INFO, "%s: not registered with io_uring: %s", f->name, strerror(-rc));
+	}
+	if (!q->nb_regions)
+		return;
+	rc = pl_inject_hit() ? -ENOMEM :
+			       io_uring_register_buffers(&q->ring, q->region, q->nb_regions);
+	if (rc == 0)
+		return;
+	q->nb_regions = 0;
+	PL_LOG(INFO, "%s: buffers not registered with io_uring: %s", f->name, strerror(-rc));
+}
+
+static int file_open(struct copy_end *end, struct pl_copy *job)
+{
+	const struct pl_copy_file *f = end->file.handle;
+	char *how = end->writes ? job->plan.dst_io : job->plan.src_io;
+	size_t len = job->plan.depth * job->buf_stride;
+	struct copy_file_queue *q = pl_inject_hit() ? NULL : calloc(1, sizeof(*q));
+	int rc;
+
+	end->file.q = q;
+	if (!q)
+		return pl_fail(-ENOMEM, "no memory for the I/O of %s", f->name);
+	rc = open_ring(f, q, job->plan.depth, how, sizeof(job->plan.src_io));
+	if (rc)
+		return rc;
+	if (job->heap) {
+		q->peer = (struct iovec){ job->bufs, len };
+		q->peer_mem = job->plan.kind == PL_MEM_PMR ? PL_TRAFFIC_PEER_PMR :
+							     PL_TRAFFIC_PEER_CMB;
+	} else {
+		add_region(q, job->bufs, len);
+	}
+	add_region(q, job->verify_bufs, job->verify_depth * 2 * job->buf_stride);
+	register_all(f, q);
+	return 0;
+}
+
+static size_t file_piece(const struct copy_end *end)
+{
+	size_t max = end->file.handle->max_io;
+
+	return max ? RTE_ALIGN_FLOOR(max, (size_t)end->block) : SIZE_MAX;
+}
+
+/* Space for all of the range, before the first byte: the copy does not fail for it half way. */
+static int file_begin(struct copy_end *end, const struct pl_copy *job)
+{
+	struct pl_copy_file *f = end->file.handle;
+	uint64_t bytes = job->plan.bytes;
+	struct stat st;
+
+	if (!end->writes)
+		return 0;
+	f->dirty = true;
+	if (f->block || fstat(f->fd, &st) || (uint64_t)st.st_size >= end->first + bytes)
+		return 0;
+	while (fallocate(f->fd, 0, (off_t)end->first, (off_t)bytes)) {
+		if (errno == EINTR)
+			continue;
+		if (errno == ENOSPC || errno == EDQUOT || errno == EFBIG)
+			return pl_fail(-ENOSPC, "%s has no room for %" PRIu64 " bytes at offset %" PRIu64
+				       ": %s; nothing was written", f->name, bytes, end->first,
+				       strerror(errno));
+		break; /* a file system that cannot: the writes take what they need */
+	}
+	return 0;
+}
+
+/* ---- the data path ---- */
+
+static bool inside(const struct iovec *v, const void *p)
+{
+	return (uintptr_t)p - (uintptr_t)v->iov_base < v->iov_len;
+}
+
+static void file_prepare(struct copy_end *end, struct copy_io *io)
+{
+	(void)end;
+	io->done = 0;
+}
+
+/* Puts what is left of @io on the ring. False: it is full. */
+static bool put(struct copy_end *end, struct copy_io *io)
+{
+	struct copy_file_queue *q = end->file.q;
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&q->ring);
+	/* The last block of a file may not be whole. */
+	uint32_t len = RTE_ALIGN_CEIL(io->len, end->block) - io->done;
+	uint64_t at = end->first + io->at + io->done;
+	uint8_t *buf = io->buf + io->done;
+	uint32_t region = 0;
+
+	if (!sqe)
+		return false;
+	while (region < q->nb_regions && !inside(&q->region[region], buf))
+		region++;
+	if (region < q->nb_regions && io->write)
+		io_uring_prep_write_fixed(sqe, q->fd, buf, len, at, (int)region);
+	else if (region < q->nb_regions)
+		io_uring_prep_read_fixed(sqe, q->fd, buf, len, at, (int)region);
+	else if (io->write)
+		io_uring_prep_write(sqe, q->fd, buf, len, at);
+	else
+		io_uring_prep_read(sqe, q->fd, buf, len, at);
+	io_uring_sqe_set_flags(sqe, q->sqe_flags);
+	io_uring_sqe_set_data(sqe, io);
+	q->stats.file_ios++;
+	return true;
+}
+
+/* One system call for all that is on the ring; what the kernel does not take now stays there. */
+static void enter(struct copy_file_queue *q)
+{
+	if (!io_uring_sq_ready(&q->ring))
+		return;
+	q->stats.syscalls++;
+	io_uring_submit(&q->ring);
+}
+
+static uint32_t file_submit(struct copy_end *end, struct copy_io *const *ios, uint32_t n)
+{
+	uint32_t taken = 0;
+
+	while (taken < n && put(end, ios[taken]))
+		taken++;
+	end->file.q->in_flight += taken;
+	enter(end->file.q);
+	return taken;
+}
+
+/* Takes a completion in. True: the I/O is over. */
+static bool complete(struct copy_end *end, struct copy_io *io, int res)
+{
+	struct copy_file_queue *q = end->file.q;
+
+	io->error = 0;
+	if (res < 0 && res != -EAGAIN && res != -EINTR) {
+		io->error = res;
+		return true;
+	}
+	if (res > 0) {
+		enum pl_traffic_mem mem = inside(&q->peer, io->buf) ? q->peer_mem :
+								      PL_TRAFFIC_HOST;
+
+		q->traffic.bytes[PL_TRAFFIC_DATA][mem][io->write ? 0 : 1] += (uint32_t)res;
+		io->done += (uint32_t)res;
+		if (io->done >= io->len)
+			return true;
+	}
+	/* Nothing, or not even a block: the file ends there. Else the rest follows. */
+	if (res == 0 || io->done & (end->block - 1)) {
+		io->error = -ENODATA;
+		return true;
+	}
+	if (put(end, io))
+		return false;
+	io->error = -EAGAIN; /* no room on a ring that has room for all */
+	return true;
+}
+
+static uint32_t file_poll(struct copy_end *end, struct copy_io **done, uint32_t n)
+{
+	struct copy_file_queue *q = end->file.q;
+	struct io_uring_cqe *cqe;
+	unsigned int head, seen = 0;
+	uint32_t got = 0;
+
+	if (!q->in_flight)
+		return 0;
+	if (q->polled) {
+		q->stats.syscalls++;
+		io_uring_get_events(&q->ring);
+	}
+	io_uring_for_each_cqe(&q->ring, head, cqe) {
+		struct copy_io *io = io_uring_cqe_get_data(cqe);
+
+		if (got == n)
+			break;
+		seen++;
+		if (complete(end, io, cqe->res))
+			done[got++] = io;
+	}
+	io_uring_cq_advance(&q->ring, seen);
+	q->in_flight -= got;
+	enter(q); /* the rest of what came short, and what the kernel had not taken */
+	return got;
+}
+
+/* ---- errors and the end ---- */
+
+static int file_failed(const struct copy_end *end, const struct copy_io *io, const char *when)
+{
+	const char *name = end->name, *what = io->write ? "write" : "read";
+	uint64_t at = end->first + io->at;
+	bool peer = inside(&end->file.q->peer, io->buf);
+
+	switch (-io->error) {
+	case ENODATA:
+		return pl_fail(-EIO, "%s of %u bytes at offset %" PRIu64 " of %s ended after %u%s: the "
+			       "file has become shorter", what, io->len, at, name, io->done, when);
+	case ENOSPC:
+	case EDQUOT:
+	case EFBIG:
+		return pl_fail(-ENOSPC, "%s of %u bytes at offset %" PRIu64 " failed on %s%s: %s", what,
+			       io->len, at, name, when, strerror(-io->error));
+	case ENXIO:
+	case ENODEV:
+		return pl_fail(-ENODEV, "%s of %u bytes at offset %" PRIu64 " failed on %s%s: its device "
+			       "is gone (%s)", what, io->len, at, name, when, strerror(-io->error));
+	case EFAULT:
+	case EREMOTEIO:
+	case EINVAL:
+		if (!peer)
+			break;
+		return pl_fail(-EREMOTEIO, "%s of %u bytes at offset %" PRIu64 " failed on %s%s: its "
+			       "driver has no way to the peer's memory (%s)", what, io->len, at, name,
+			       when, strerror(-io->error));
+	default:
+		break;
+	}
+	return pl_fail(-EIO, "%s of %u bytes at offset %" PRIu64 " failed on %s%s: %s", what, io->len, at,
+		       name, when, strerror(-io->error));
+}
+
+static int file_no_error(const struct copy_end *end)
+{
+	(void)end;
+	return 0;
+}
+
+static int file_check(struct copy_end *end)
+{
+	(void)end;
+	return 0; /* the kernel ends every request, well or not */
+}
+
+static void file_stats(const struct copy_end *end, struct copy_end_stats *stats)
+{
+	*stats = end->file.q->stats;
+}
+
+static int file_traffic(const struct copy_end *end, struct pl_nvme_traffic *traffic)
+{
+	*traffic = end->file.q->traffic;
+	return 0;
+}
+
+/* Requests to a block device cannot be called back, so they are waited for. */
+static bool file_close(struct copy_end *end)
+{
+	uint64_t deadline = rte_rdtsc() + CLOSE_TIMEOUT_S * rte_get_tsc_hz();
+	struct copy_file_queue *q = end->file.q;
+
+	end->file.q = NULL;
+	if (!q)
+		return true;
+	while (q->in_flight) {
+		struct __kernel_timespec second = { .tv_sec = 1 };
+		struct io_uring_cqe *cqe;
+
+		if (rte_rdtsc() > deadline)
+			return false; /* the ring stays, with what the kernel still does for it */
+		io_uring_submit(&q->ring);
+		if (q->polled ? io_uring_get_events(&q->ring) < 0 || io_uring_peek_cqe(&q->ring, &cqe) :
+				io_uring_wait_cqe_timeout(&q->ring, &cqe, &second))
+			continue;
+		io_uring_cqe_seen(&q->ring, cqe);
+		q->in_flight--;
+	}
+	if (q->have_ring)
+		io_uring_queue_exit(&q->ring);
+	free(q);
+	return true;
+}
+
+static const struct copy_end_ops file_end_ops = {
+	.check_range = file_check_range,
+	.same = file_same,
+	.reaches = file_reaches,
+	.probe = end_probe,
+	.open = file_open,
+	.piece = file_piece,
+	.begin = file_begin,
+	.prepare = file_prepare,
+	.submit = file_submit,
+	.poll = file_poll,
+	.failed = file_failed,
+	.error = file_no_error,
+	.check = file_check,
+	.stats = file_stats,
+	.traffic = file_traffic,
+	.close = file_close,
+};
+
+void file_end_init(struct copy_end *end, struct pl_copy_file *file, uint64_t offset, bool writes)
+{
+	end->ops = &file_end_ops;
+	end->name = file->name;
+	snprintf(end->place, sizeof(end->place), "%s", file->name);
+	end->ctrlr = NULL;
+	end->unit = 1;
+	end->block = file->align;
+	end->first = offset;
+	end->max_depth = MAX_DEPTH;
+	end->writes = writes;
+	end->file.handle = file;
+	end->file.q = NULL;
+}

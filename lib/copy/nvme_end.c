@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A namespace as an end of a copy: one queue pair. */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include <rte_common.h>
+
+#include "copy_internal.h"
+#include "nvme_internal.h"
+#include "pl_log.h"
+
+static int nvme_check_range(const struct copy_end *end, uint64_t n, const char *what)
+{
+	const struct pl_nvme_ns *ns = end->nvme.ns;
+
+	if (end->first >= ns->nlb || n > ns->nlb - end->first)
+		return pl_fail(-EINVAL, "the %s range %" PRIu64 "+%" PRIu64 " goes past the end of %s, "
+			       "which has %" PRIu64 " blocks of %u bytes", what, end->first, n,
+			       end->place, ns->nlb, end->unit);
+	return 0;
+}
+
+static bool nvme_same(const struct copy_end *a, const struct copy_end *b)
+{
+	return a->nvme.ns == b->nvme.ns;
+}
+
+/* Emulated and PCI controllers share no address space: neither reaches the other's memory. */
+static bool nvme_reaches(const struct copy_end *end, const struct pl_nvme_ctrlr *provider)
+{
+	return nvme_ctrlr_reaches(end->ctrlr, provider);
+}
+
+static int nvme_open(struct copy_end *end, struct pl_copy *job)
+{
+	struct pl_nvme_ctrlr_info info;
+	struct pl_nvme_qpair_opts opts = { .opts_size = sizeof(opts) };
+
+	pl_nvme_ctrlr_info(end->ctrlr, &info);
+	opts.depth = RTE_MAX(RTE_MIN(job->plan.depth + 1, info.max_entries), 2u);
+	opts.max_xfer = (uint32_t)RTE_MIN(job->buf_stride, (size_t)info.max_xfer);
+	return pl_nvme_qpair_create(end->ctrlr, &opts, &end->nvme.qp);
+}
+
+/* Queue pairs move whole blocks: see the split of large ops in lib/nvme. */
+static size_t nvme_piece(const struct copy_end *end)
+{
+	return RTE_ALIGN_FLOOR(pl_nvme_qpair_max_xfer(end->nvme.qp), end->unit);
+}
+
+static void nvme_prepare(struct copy_end *end, struct copy_io *io)
+{
+	struct pl_nvme_ns *ns = end->nvme.ns;
+
+	pl_nvme_op_set(&io->op, io->write ? NVME_CMD_WRITE : NVME_CMD_READ, ns, io->buf,
+		       end->first + (io->at >> ns->lba_shift), io->len >> ns->lba_shift);
+	io->op.ctx = io;
+}
+
+static uint32_t nvme_submit(struct copy_end *end, struct copy_io *const *ios, uint32_t n)
+{
+	uint32_t done = 0;
+
+	while (done < n) {
+		struct pl_nvme_op *ops[COPY_BURST];
+		uint16_t burst = (uint16_t)RTE_MIN(n - done, COPY_BURST), taken;
+
+		for (uint16_t i = 0; i < burst; i++)
+			ops[i] = &ios[done + i]->op;
+		taken = pl_nvme_submit(end->nvme.qp, ops, burst);
+		done += taken;
+		if (taken < burst)
+			break;
+	}
+	return done;
+}
+
+static uint32_t nvme_poll(struct copy_end *end, struct copy_io **done, uint32_t n)
+{
+	struct pl_nvme_op *ops[COPY_BURST];
+	uint16_t got = pl_nvme_poll(end->nvme.qp, ops, (uint16_t)RTE_MIN(n, COPY_BURST));
+
+	for (uint16_t i = 0; i < got; i++) {
+		done[i] = ops[i]->ctx;
+		done[i]->error = ops[i]->status ? -EIO : 0;
+	}
+	return got;
+}
+
+static int nvme_failed(const struct copy_end *end, const struct copy_io *io, const char *when)
+{
+	return pl_fail(-EIO, "%s of %u blocks at LBA %" PRIu64 " failed on %s%s: %s",
+		       io->write ? "write" : "read", io->op.nlb, io->op.slba, end->place, when,
+		       pl_nvme_status_str(io->op.status));
+}
+
+static int nvme_error(const struct copy_end *end)
+{
+	return pl_nvme_qpair_error(end->nvme.qp);
+}
+
+static int nvme_check(struct copy_end *end)
+{
+	int rc = pl_nvme_ctrlr_poll_events(end->ctrlr);
+
+	return rc < 0 ? rc : 0;
+}
+
+static void nvme_stats(const struct copy_end *end, struct copy_end_stats *stats)
+{
+	struct pl_nvme_qpair_stats qs;
+
+	pl_nvme_qpair_stats(end->nvme.qp, &qs);
+	*stats = (struct copy_end_stats){
+		.commands = qs.commands,
+		.sq_doorbells = qs.sq_doorbells,
+		.cq_doorbells = qs.cq_doorbells,
+	};
+}
+
+static int nvme_traffic(const struct copy_end *end, struct pl_nvme_traffic *traffic)
+{
+	return pl_nvme_ctrlr_traffic(end->ctrlr, traffic);
+}
+
+static bool nvme_close(struct copy_end *end)
+{
+	return nvme_qpair_quiesce(end->nvme.qp);
+}
+
+static const struct copy_end_ops nvme_end_ops = {
+	.check_range = nvme_check_range,
+	.same = nvme_same,
+	.reaches = nvme_reaches,
+	.open = nvme_open,
+	.piece = nvme_piece,
+	.prepare = nvme_prepare,
+	.submit = nvme_submit,
+	.poll = nvme_poll,
+	.failed = nvme_failed,
+	.error = nvme_error,
+	.check = nvme_check,
+	.stats = nvme_stats,
+	.traffic = nvme_traffic,
+	.close = nvme_close,
+};
+
+void nvme_end_init(struct copy_end *end, struct pl_nvme_ns *ns, uint64_t slba)
+{
+	struct pl_nvme_ctrlr_info info;
+
+	pl_nvme_ctrlr_info(ns->ctrlr, &info);
+	end->ops = &nvme_end_ops;
+	end->name = info.name;
+	snprintf(end->place, sizeof(end->place), "%s namespace %u", info.name, ns->nsid);
+	end->ctrlr = ns->ctrlr;
+	end->unit = 1u << ns->lba_shift;
+	end->block = end->unit;
+	end->first = slba;
+	end->max_depth = info.max_entries - 1;
+	end->nvme.ns = ns;
+	end->nvme.qp = NULL;
+}
