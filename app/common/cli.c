@@ -48,6 +48,8 @@ int app_setup_status(int err)
 	case -ENOENT:
 	case -EEXIST:
 	case -ENOTSUP:
+	case -EACCES:
+	case -EBUSY:
 	case -EREMOTEIO:
 		return APP_EXIT_USAGE;
 	default:

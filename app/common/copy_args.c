@@ -34,49 +34,71 @@ int app_via_parse(const char *text, struct app_via *via)
 	return 0;
 }
 
-/* Bytes of @t in LBAs of @ns, or 0 if they are no whole number of them. */
-static uint64_t nlb_in(const struct app_target *t, const struct pl_nvme_ns *ns)
+/* A range that ends somewhere, in bytes; 0: that of a file to write, which grows. */
+static uint64_t bytes_of(const struct app_target *t)
 {
-	uint64_t bytes = t->nlb << t->ns->lba_shift;
+	return t->is_file ? t->bytes : t->nlb << t->ns->lba_shift;
+}
 
-	return bytes & ((1ull << ns->lba_shift) - 1) ? 0 : bytes >> ns->lba_shift;
+static bool length_given(const struct app_target *t)
+{
+	return t->is_file ? t->bytes_given : t->nlb_given;
+}
+
+/* The length, from whichever end has one. */
+static int set_length(struct pl_copy_opts *opts, const struct app_target *src,
+		      const struct app_target *dst, bool fit)
+{
+	uint64_t have = bytes_of(src), want = bytes_of(dst);
+	uint32_t lba = src->is_file ? 1 : 1u << src->ns->lba_shift;
+	uint64_t take = have;
+
+	if (length_given(dst) && want % lba)
+		return app_fail(-EINVAL,
+				"DST %s: %" PRIu64 " bytes are no whole number of the source's LBAs of "
+				"%u bytes",
+				dst->text, want, lba);
+	if (length_given(dst) && length_given(src) && have != want)
+		return app_fail(-EINVAL,
+				"SRC %s and DST %s differ in length: %" PRIu64 " and %" PRIu64
+				" bytes; give a length to one of them",
+				src->text, dst->text, have, want);
+	if (length_given(dst) && !length_given(src)) {
+		if (want > have)
+			return app_fail(-EINVAL,
+					"DST %s: %" PRIu64
+					" bytes are more than SRC %s has from its "
+					"first on, %" PRIu64,
+					dst->text, want, src->text, have);
+		take = want;
+	}
+	if (fit && !length_given(src) && !length_given(dst) && want && want % lba == 0 &&
+	    want < have)
+		take = want;
+	if (src->is_file)
+		opts->bytes = take;
+	else
+		opts->nlb = take / lba;
+	return 0;
 }
 
 int app_copy_opts_set(struct pl_copy_opts *opts, const struct app_target *src,
 		      const struct app_target *dst, const struct app_via *via, bool fit)
 {
-	uint64_t dst_nlb = nlb_in(dst, src->ns);
+	int rc;
 
 	opts->src = src->ns;
 	opts->dst = dst->ns;
 	opts->src_slba = src->slba;
 	opts->dst_slba = dst->slba;
-	opts->nlb = src->nlb;
+	opts->src_file = src->file;
+	opts->dst_file = dst->file;
+	opts->src_offset = src->offset;
+	opts->dst_offset = dst->offset;
 	opts->via = via->via;
-	if (dst->nlb_given && !dst_nlb)
-		return app_fail(-EINVAL,
-				"DST %s: %" PRIu64 " LBAs of %u bytes are no whole number of the "
-				"source's LBAs of %u bytes",
-				dst->text, dst->nlb, 1u << dst->ns->lba_shift,
-				1u << src->ns->lba_shift);
-	if (dst->nlb_given && src->nlb_given && src->nlb != dst_nlb)
-		return app_fail(-EINVAL,
-				"SRC %s and DST %s differ in length: %" PRIu64 " and %" PRIu64
-				" bytes; give +NLB to one of them",
-				src->text, dst->text, src->nlb << src->ns->lba_shift,
-				dst->nlb << dst->ns->lba_shift);
-	if (dst->nlb_given && !src->nlb_given) {
-		if (dst_nlb > src->nlb)
-			return app_fail(-EINVAL,
-					"DST %s: %" PRIu64
-					" bytes are more than SRC %s has from its "
-					"SLBA on, %" PRIu64,
-					dst->text, dst->nlb << dst->ns->lba_shift, src->text,
-					src->nlb << src->ns->lba_shift);
-		opts->nlb = dst_nlb;
-	}
-	if (fit && !src->nlb_given && !dst->nlb_given && dst_nlb && dst_nlb < src->nlb)
-		opts->nlb = dst_nlb;
+	rc = set_length(opts, src, dst, fit);
+	if (rc)
+		return rc;
 	if (via->via == PL_COPY_VIA_DEVICE) {
 		opts->via_ctrlr = pl_nvme_ctrlr_get(via->device);
 		if (!opts->via_ctrlr)

@@ -20,7 +20,8 @@ int app_via_parse(const char *text, struct app_via *via);
 
 /*
  * Sets source, destination, range and way of @opts from targets that were resolved. The length is
- * the source's +NLB; if only the destination has one, that one; else the rest of the source. With
+ * the source's +NLB or +BYTES; if only the destination has one, that one; else the rest of the
+ * source. With
  * @fit a length that nobody gave shrinks to what the destination holds. 0; -ENOENT or -EINVAL with
  * app_fail(). What depends on the plan is pl_copy_create()'s to check.
  */

@@ -69,6 +69,8 @@ int app_copy_result_add(struct app_copy_result *r, const struct pl_copy *job, in
 	sum->sq_doorbells += s.sq_doorbells;
 	sum->cq_doorbells += s.cq_doorbells;
 	sum->commands += s.commands;
+	sum->syscalls += s.syscalls;
+	sum->file_ios += s.file_ios;
 	pl_hist_merge(&r->read_latency, s.read_latency);
 	pl_hist_merge(&r->write_latency, s.write_latency);
 	return take_ranges(r, job);
@@ -92,6 +94,10 @@ void app_copy_print_plan(FILE *out, const struct pl_copy_plan *plan)
 		app_size_format(plan->chunk, chunk), plan->depth,
 		plan->depth_reduced ? " (as many as the memory holds)" : "",
 		plan->landing_check ? "on" : "off");
+	if (plan->src_io[0])
+		fprintf(out, "source file: %s\n", plan->src_io);
+	if (plan->dst_io[0])
+		fprintf(out, "destination file: %s\n", plan->dst_io);
 }
 
 static double us(uint64_t cycles, uint64_t hz)
@@ -157,8 +163,8 @@ static void print_ranges(FILE *out, const struct app_copy_result *r)
 	if (!r->nb_ranges)
 		fprintf(out, " nothing");
 	for (int i = 0; i < r->nb_ranges && i < RANGES_SHOWN; i++)
-		fprintf(out, "%s LBA %" PRIu64 "+%" PRIu64, i ? "," : "", r->ranges[i].slba,
-			r->ranges[i].nlb);
+		fprintf(out, "%s %s %" PRIu64 "+%" PRIu64, i ? "," : "",
+			r->plan.dst_io[0] ? "byte" : "LBA", r->ranges[i].slba, r->ranges[i].nlb);
 	if (r->nb_ranges > RANGES_SHOWN)
 		fprintf(out, ", and %d ranges more (--json lists all)",
 			r->nb_ranges - RANGES_SHOWN);
@@ -192,6 +198,9 @@ void app_copy_print(FILE *out, const struct app_copy_result *r, uint64_t hz)
 		"%" PRIu64 " CQ for %" PRIu64 " commands\n",
 		s->landing_checks, s->landing_retries, s->sq_doorbells, s->cq_doorbells,
 		s->commands);
+	if (s->file_ios)
+		fprintf(out, "files: %" PRIu64 " system calls for %" PRIu64 " I/Os\n", s->syscalls,
+			s->file_ios);
 	if (r->error)
 		print_ranges(out, r);
 	fprintf(out, "%s\n", app_copy_summary(r, hz, text, sizeof(text)));
@@ -199,12 +208,14 @@ void app_copy_print(FILE *out, const struct app_copy_result *r, uint64_t hz)
 
 static json_t *ranges_json(const struct app_copy_result *r)
 {
+	bool file = r->plan.dst_io[0];
 	json_t *list = json_array();
 
 	for (int i = 0; i < r->nb_ranges; i++)
-		json_array_append_new(list,
-				      json_pack("{s:I, s:I}", "slba", (json_int_t)r->ranges[i].slba,
-						"nlb", (json_int_t)r->ranges[i].nlb));
+		json_array_append_new(list, json_pack("{s:I, s:I}", file ? "offset" : "slba",
+						      (json_int_t)r->ranges[i].slba,
+						      file ? "bytes" : "nlb",
+						      (json_int_t)r->ranges[i].nlb));
 	return list;
 }
 
@@ -222,7 +233,7 @@ static json_t *peerlane_json(const struct app_copy_result *r)
 
 	return json_pack(
 		"{s:s, s:s, s:s, s:s, s:s, s:b, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:b, "
-		"s:I, s:{s:o, s:o}, s:o, s:{s:I, s:I}, s:I, s:o}",
+		"s:I, s:{s:o, s:o}, s:o, s:{s:I, s:I}, s:I, s:{s:I, s:I}, s:o}",
 		"src", r->src, "dst", r->dst, "via", r->via, "path", r->plan.path, "reason",
 		r->plan.reason, "p2p", (int)r->plan.p2p, "provider", r->plan.provider, "chunk",
 		(json_int_t)r->plan.chunk, "depth", (json_int_t)r->plan.depth, "copies",
@@ -233,7 +244,9 @@ static json_t *peerlane_json(const struct app_copy_result *r)
 		traffic_or_null(r, &s->copy_traffic), "verify",
 		traffic_or_null(r, &s->verify_traffic), "host_dram_bytes", host, "doorbells", "sq",
 		(json_int_t)s->sq_doorbells, "cq", (json_int_t)s->cq_doorbells, "commands",
-		(json_int_t)s->commands, "complete_ranges", ranges_json(r));
+		(json_int_t)s->commands,
+		"io_uring", "enters", (json_int_t)s->syscalls, "ios", (json_int_t)s->file_ios,
+		"complete_ranges", ranges_json(r));
 }
 
 json_t *app_copy_json(const struct app_copy_result *r, const char *jobname, json_t *options,

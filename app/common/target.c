@@ -9,6 +9,8 @@
 #include "size.h"
 #include "target.h"
 
+#define FILE_PREFIX "file:"
+
 /* Reads @min to @max hexadecimal digits; returns how many, or 0. */
 static int hex(const char *p, int min, int max, unsigned long *value)
 {
@@ -67,9 +69,15 @@ int app_device_parse(const char *text, char device[APP_DEVICE_MAX])
 	return n;
 }
 
-static int malformed(const char *what, const char *text, const char *why)
+static int malformed(const char *what, const char *text, const char *why, const char *form)
 {
-	return app_fail(-EINVAL, "%s %s: %s; accepted is " APP_TARGET_FORM, what, text, why);
+	return app_fail(-EINVAL, "%s %s: %s; accepted is %s", what, text, why, form);
+}
+
+static int malformed_file(const char *what, const char *text, const char *why)
+{
+	return app_fail(-EINVAL, "%s %s: %s; accepted is " APP_FILE_FORM
+			", with sizes such as 4096, 128K or 1G", what, text, why);
 }
 
 /* Cuts @field at the first character of @stop; returns what follows it, or NULL. */
@@ -82,7 +90,7 @@ static char *cut(char *field, char stop)
 	return p;
 }
 
-int app_target_parse(const char *what, const char *text, struct app_target *t)
+static int parse(const char *what, const char *text, const char *form, struct app_target *t)
 {
 	char fields[sizeof(t->text)], *nsid, *slba = NULL, *nlb = NULL;
 	uint64_t v;
@@ -91,11 +99,11 @@ int app_target_parse(const char *what, const char *text, struct app_target *t)
 	memset(t, 0, sizeof(*t));
 	t->nsid = 1;
 	if (strlen(text) >= sizeof(t->text))
-		return malformed(what, text, "too long");
+		return malformed(what, text, "too long", form);
 	memcpy(t->text, text, strlen(text) + 1);
 	n = app_device_parse(text, t->device);
 	if (!n || (text[n] && text[n] != ':'))
-		return malformed(what, text, "no such form of device");
+		return malformed(what, text, "no such form of device", form);
 	if (!text[n])
 		return 0;
 
@@ -105,15 +113,108 @@ int app_target_parse(const char *what, const char *text, struct app_target *t)
 	if (slba)
 		nlb = cut(slba, '+');
 	if (app_u64_parse(nsid, &v) || v < 1 || v > 0xfffffffe)
-		return malformed(what, text, "NSID is not a number from 1 to 4294967294");
+		return malformed(what, text, "NSID is not a number from 1 to 4294967294", form);
 	t->nsid = (uint32_t)v;
 	t->nsid_given = true;
 	if (slba && app_u64_parse(slba, &t->slba))
-		return malformed(what, text, "SLBA is not a number");
+		return malformed(what, text, "SLBA is not a number", form);
 	if (nlb && (app_u64_parse(nlb, &t->nlb) || t->nlb == 0))
-		return malformed(what, text, "NLB is not a number from 1");
+		return malformed(what, text, "NLB is not a number from 1", form);
 	t->nlb_given = nlb != NULL;
 	return 0;
+}
+
+int app_target_parse(const char *what, const char *text, struct app_target *t)
+{
+	if (!strncmp(text, FILE_PREFIX, strlen(FILE_PREFIX)))
+		return malformed(what, text, "a file can be an end of a copy only", APP_TARGET_FORM);
+	return parse(what, text, APP_TARGET_FORM, t);
+}
+
+/* "4K" or "4K+1M" of "PATH:4K+1M"; anything else belongs to the path. */
+static int parse_file_range(const char *what, struct app_target *t)
+{
+	char *range = strrchr(t->path, ':'), *bytes, *first;
+
+	if (!range || range[1] < '0' || range[1] > '9')
+		return 0;
+	first = range + 1;
+	bytes = strchr(first, '+');
+	if (bytes)
+		*bytes = '\0';
+	if (app_size_parse(first, &t->offset) == -EINVAL) {
+		if (bytes)
+			*bytes = '+';
+		return 0;
+	}
+	if (app_size_parse(first, &t->offset))
+		return malformed_file(what, t->text, "OFFSET is past 64 bits");
+	*range = '\0';
+	t->bytes_given = bytes != NULL;
+	if (bytes && (app_size_parse(bytes + 1, &t->bytes) || t->bytes == 0))
+		return malformed_file(what, t->text, "BYTES is not a size from 1");
+	return 0;
+}
+
+int app_end_parse(const char *what, const char *text, struct app_target *t)
+{
+	size_t len = strlen(text);
+	int rc;
+
+	if (strncmp(text, FILE_PREFIX, strlen(FILE_PREFIX)))
+		return parse(what, text, APP_END_FORM, t);
+	memset(t, 0, sizeof(*t));
+	t->is_file = true;
+	if (len >= sizeof(t->text))
+		return malformed_file(what, text, "too long");
+	memcpy(t->text, text, len + 1);
+	memcpy(t->path, text + strlen(FILE_PREFIX), len + 1 - strlen(FILE_PREFIX));
+	rc = parse_file_range(what, t);
+	if (rc == 0 && !t->path[0])
+		return malformed_file(what, text, "there is no PATH");
+	return rc;
+}
+
+/* A source is read to its end unless BYTES are given. */
+static int settle_source(const char *what, struct app_target *t, const struct pl_copy_file_info *info)
+{
+	uint64_t end;
+
+	if (t->offset >= info->size)
+		return app_fail(-EINVAL, "%s %s: byte %" PRIu64 " is past the end of the file, which has "
+				"%" PRIu64 " bytes; accepted is " APP_FILE_FORM, what, t->text, t->offset,
+				info->size);
+	if (!t->bytes_given)
+		t->bytes = info->size - t->offset;
+	if (__builtin_add_overflow(t->offset, t->bytes, &end) || end > info->size)
+		return app_fail(-EINVAL, "%s %s: bytes %" PRIu64 "+%" PRIu64 " reach past the end of the "
+				"file, which has %" PRIu64 " bytes; accepted is " APP_FILE_FORM, what,
+				t->text, t->offset, t->bytes, info->size);
+	return 0;
+}
+
+int app_end_open(const char *what, struct app_target *t, bool writes)
+{
+	struct pl_copy_file_info info;
+	int rc;
+
+	if (!t->is_file)
+		return app_target_resolve(what, t);
+	rc = pl_copy_file_open(t->path, writes ? PL_COPY_FILE_WRITE : 0, &t->file);
+	if (rc)
+		return app_fail(rc, "%s %s; accepted is " APP_FILE_FORM, what, pl_errmsg());
+	pl_copy_file_info(t->file, &info);
+	if ((t->offset | (t->bytes_given ? t->bytes : 0)) & (info.align - 1) &&
+	    (writes || t->offset & (info.align - 1) || t->offset + t->bytes != info.size))
+		return app_fail(-EINVAL, "%s %s: OFFSET and BYTES must be multiples of %u, as O_DIRECT wants "
+				"them; accepted is " APP_FILE_FORM, what, t->text, info.align);
+	return writes ? 0 : settle_source(what, t, &info);
+}
+
+void app_end_close(struct app_target *t)
+{
+	pl_copy_file_close(t->file);
+	t->file = NULL;
 }
 
 int app_target_resolve(const char *what, struct app_target *t)

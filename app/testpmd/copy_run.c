@@ -2,6 +2,7 @@
 /* The workload "copy": lib/copy's job, again and again, on the main lcore. */
 #include <errno.h>
 #include <inttypes.h>
+#include <string.h>
 
 #include <rte_cycles.h>
 #include <rte_lcore.h>
@@ -29,15 +30,18 @@ struct copy_loop {
 static int find_targets(const struct testpmd_opts *o, struct app_target target[2])
 {
 	const struct pl_nvme_ctrlr *prev = NULL;
-	int rc = devices_any();
+	int rc = 0;
 
+	memset(target, 0, 2 * sizeof(*target));
+	if (!o->src.is_file || !o->dst.is_file)
+		rc = devices_any();
 	if (rc)
 		return rc;
 	if (o->src_given) {
 		target[0] = o->src;
 		target[1] = o->dst;
-		rc = app_target_resolve("--src", &target[0]);
-		return rc ? rc : app_target_resolve("--dst", &target[1]);
+		rc = app_end_open("--src", &target[0], false);
+		return rc ? rc : app_end_open("--dst", &target[1], true);
 	}
 	for (int i = 0; i < 2; i++) {
 		struct pl_nvme_ctrlr *ctrlr = pl_nvme_ctrlr_next(prev);
@@ -167,5 +171,7 @@ int copy_run(struct testpmd *t)
 	}
 	status = report(&l, rc);
 	app_copy_result_fini(&result);
+	app_end_close(&target[1]);
+	app_end_close(&target[0]);
 	return status;
 }

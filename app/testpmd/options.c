@@ -23,7 +23,8 @@ const char testpmd_usage[] =
 	"      --devices LIST      DEVICE[:NSID[:SLBA[+NLB]]],... (all namespaces of all devices)\n"
 	"      --verify            compare what was read and written with what the device holds\n"
 	"      --seed N            of offsets, mix and data (1)\n"
-	"      --src, --dst TARGET of a copy (the first two devices)\n"
+	"      --src, --dst TARGET of a copy: DEVICE... as above or " APP_FILE_FORM "\n"
+	"                          (the first two devices)\n"
 	"      --via WAY           of a copy: auto, dst, src, host or a device (auto)\n"
 	"      --json FILE         write the results as JSON; - is stdout\n"
 	"  -h, --help\n"
@@ -141,10 +142,10 @@ static int parse_one(int option, const char *arg, struct testpmd_opts *o, struct
 		return parse_devices(arg, o);
 	case OPT_SRC:
 		o->src_given = true;
-		return app_target_parse("--src", arg, &o->src);
+		return app_end_parse("--src", arg, &o->src);
 	case OPT_DST:
 		o->dst_given = true;
-		return app_target_parse("--dst", arg, &o->dst);
+		return app_end_parse("--dst", arg, &o->dst);
 	case OPT_VIA:
 		given->via = true;
 		return app_via_parse(arg, &o->via);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * nvme_copy: copies a range of one NVMe namespace to another, peer to peer where there is a way,
- * verifies it and says which memory every byte crossed.
+ * nvme_copy: copies a range of one NVMe namespace or file to another, peer to peer where there is a
+ * way, verifies it and says which memory every byte crossed.
  *
  * Start reading at main(): arguments, EAL, targets, then run(), which is all that a program of
  * your own needs: create a job, poll it, report.
@@ -47,7 +47,9 @@ struct run {
 static const char usage[] =
 	"SRC DST [options]\n"
 	"\n"
-	"Copies SRC to DST, each " APP_TARGET_FORM ".\n"
+	"Copies SRC to DST, each " APP_TARGET_FORM ",\n"
+	"or " APP_FILE_FORM ", a file or block device of the kernel's. A file to write is made\n"
+	"if there is none, and never made shorter.\n"
 	"\n"
 	"  --via WAY         auto, dst, src, host, or a device whose CMB or PMR holds the data\n"
 	"                    (auto: the first of dst, src, any other that has one; else host)\n"
@@ -61,7 +63,8 @@ static const char usage[] =
 	"written.\n"
 	"\n"
 	"  nvme_copy --vdev nvme_emu0,path=a.img --vdev nvme_emu1,path=b.img,cmb=64M -- \\\n"
-	"            nvme_emu0 nvme_emu1\n";
+	"            nvme_emu0 nvme_emu1\n"
+	"  nvme_copy --vdev nvme_emu0,size=1G,cmb=64M -- file:disk.img nvme_emu0 --via dst\n";
 
 enum { OPT_VIA = 256, OPT_NO_VERIFY, OPT_JSON };
 
@@ -111,9 +114,9 @@ static int parse_args(const struct app_cli *cli, struct args *args)
 	}
 	if (cli->app_argc - optind != 2)
 		return app_fail(-EINVAL, "%d arguments after '--' where SRC and DST are wanted, each "
-				APP_TARGET_FORM, cli->app_argc - optind);
-	rc = app_target_parse("SRC", cli->app_argv[optind], &args->src);
-	return rc ? rc : app_target_parse("DST", cli->app_argv[optind + 1], &args->dst);
+				APP_END_FORM, cli->app_argc - optind);
+	rc = app_end_parse("SRC", cli->app_argv[optind], &args->src);
+	return rc ? rc : app_end_parse("DST", cli->app_argv[optind + 1], &args->dst);
 }
 
 static int create_job(struct args *args, struct pl_copy **job)
@@ -124,10 +127,10 @@ static int create_job(struct args *args, struct pl_copy **job)
 		.depth = (uint32_t)args->depth,
 		.verify = args->verify,
 	};
-	int rc = app_target_resolve("SRC", &args->src);
+	int rc = app_end_open("SRC", &args->src, false);
 
 	if (rc == 0)
-		rc = app_target_resolve("DST", &args->dst);
+		rc = app_end_open("DST", &args->dst, true);
 	if (rc == 0)
 		rc = app_copy_opts_set(&opts, &args->src, &args->dst, &args->via, false);
 	if (rc)
@@ -265,6 +268,8 @@ int main(int argc, char **argv)
 	}
 	app_stop_init();
 	status = run(&cli, &args, &json);
+	app_end_close(&args.dst);
+	app_end_close(&args.src);
 	app_json_discard(&json);
 	pl_eal_cleanup();
 	return status;
