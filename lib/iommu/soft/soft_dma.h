@@ -23,6 +23,14 @@ struct pl_soft_dev;
 int pl_soft_attach(struct pl_ioas *ioas, const char *name, struct pl_soft_dev **dev);
 void pl_soft_detach(struct pl_soft_dev *dev);
 
+/*
+ * The owner of mapped device memory takes it back for good, as the kernel does with a dma-buf whose
+ * exporter was reset: accesses fault from now on, and the range stays taken (a new map is -EEXIST)
+ * until its user unmaps it. When it returned, no device holds a pointer into it. Not in a DMA
+ * section. -ENOENT if no mapping starts there, -EINVAL if it has another length.
+ */
+int pl_soft_revoke(struct pl_ioas *ioas, uint64_t iova, size_t len);
+
 void pl_soft_begin(struct pl_soft_dev *dev);
 void pl_soft_end(struct pl_soft_dev *dev);
 

@@ -31,6 +31,7 @@
 struct mapping {
 	uint64_t iova;
 	uint64_t last;
+	bool revoked; /* its owner took the memory back: a hole until it is unmapped */
 };
 
 static struct pl_soft_ioas *soft_of(const struct pl_ioas *base)
@@ -48,7 +49,7 @@ static int mapping_cmp(const void *a, const void *b)
 
 static struct mapping *mapping_find(const struct pl_soft_ioas *ioas, uint64_t iova, uint64_t last)
 {
-	const struct mapping key = { iova, last };
+	const struct mapping key = { .iova = iova, .last = last };
 	struct mapping *const *node = tfind(&key, &ioas->mappings, mapping_cmp);
 
 	return node != NULL ? *node : NULL;
@@ -238,7 +239,7 @@ static int soft_map(struct pl_ioas *base, uint64_t iova, void *va, size_t len, u
 	m = pl_inject_hit() ? NULL : malloc(sizeof(*m));
 	if (m == NULL)
 		return pl_fail(-ENOMEM, "no memory to record a mapping of %zu bytes", len);
-	*m = (struct mapping){ iova, iova + len - 1 };
+	*m = (struct mapping){ .iova = iova, .last = iova + len - 1 };
 	pthread_mutex_lock(&ioas->lock);
 	ret = map_locked(ioas, m, (uintptr_t)va, prot, kind);
 	pthread_mutex_unlock(&ioas->lock);
@@ -247,31 +248,68 @@ static int soft_map(struct pl_ioas *base, uint64_t iova, void *va, size_t len, u
 	return ret;
 }
 
+/* The mapping of exactly [iova, iova + len); @what is for the message. */
+static int mapping_get(const struct pl_soft_ioas *ioas, const char *what, uint64_t iova, size_t len,
+		       struct mapping **m)
+{
+	size_t have;
+
+	*m = mapping_find(ioas, iova, iova);
+	if (*m == NULL || (*m)->iova != iova)
+		return pl_fail(-ENOENT, "cannot %s 0x%" PRIx64 ": no mapping starts there", what,
+			       iova);
+	have = (*m)->last - (*m)->iova + 1;
+	if (have == len)
+		return 0;
+	return pl_fail(-EINVAL,
+		       "cannot %s %zu bytes at 0x%" PRIx64
+		       ": the mapping there has %zu, and is one piece",
+		       what, len, iova, have);
+}
+
+/* Clears the entries of @m; when it returned no device holds a pointer into them. */
+static void entries_clear(struct pl_soft_ioas *ioas, const struct mapping *m,
+			  struct pl_soft_table **dead)
+{
+	if (m->revoked)
+		return;
+	pl_soft_pt_unmap(&ioas->pt, m->iova, m->last - m->iova + 1, dead);
+	invalidate(ioas);
+}
+
+int pl_soft_revoke(struct pl_ioas *base, uint64_t iova, size_t len)
+{
+	struct pl_soft_ioas *ioas = soft_of(base);
+	struct pl_soft_table *dead = NULL;
+	struct mapping *m;
+	int ret;
+
+	pthread_mutex_lock(&ioas->lock);
+	ret = mapping_get(ioas, "revoke", iova, len, &m);
+	if (ret == 0) {
+		entries_clear(ioas, m, &dead);
+		m->revoked = true;
+	}
+	pthread_mutex_unlock(&ioas->lock);
+	pl_soft_pt_free_dead(dead);
+	return ret;
+}
+
 static int soft_unmap(struct pl_ioas *base, uint64_t iova, size_t len)
 {
 	struct pl_soft_ioas *ioas = soft_of(base);
 	struct pl_soft_table *dead = NULL;
 	struct mapping *m;
-	size_t have;
+	int ret;
 
 	pthread_mutex_lock(&ioas->lock);
-	m = mapping_find(ioas, iova, iova);
-	if (m == NULL || m->iova != iova) {
+	ret = mapping_get(ioas, "unmap", iova, len, &m);
+	if (ret != 0) {
 		pthread_mutex_unlock(&ioas->lock);
-		return pl_fail(-ENOENT, "cannot unmap 0x%" PRIx64 ": no mapping starts there",
-			       iova);
+		return ret;
 	}
-	have = m->last - m->iova + 1;
-	if (have != len) {
-		pthread_mutex_unlock(&ioas->lock);
-		return pl_fail(-EINVAL,
-			       "cannot unmap %zu bytes at 0x%" PRIx64
-			       ": the mapping there has %zu and is unmapped as a whole",
-			       len, iova, have);
-	}
+	entries_clear(ioas, m, &dead);
 	tdelete(m, &ioas->mappings, mapping_cmp);
-	pl_soft_pt_unmap(&ioas->pt, iova, len, &dead);
-	invalidate(ioas);
 	stat_add(&ioas->stats.unmaps, 1);
 	stat_add(&ioas->stats.mappings, UINT64_MAX);
 	stat_add(&ioas->stats.mapped_bytes, 0 - (uint64_t)len);
