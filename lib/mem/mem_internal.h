@@ -8,9 +8,15 @@
 /* The window: a range of virtual addresses inside the IOMMU's aperture, reserved at init, from
  * which every mapping of device memory takes its one address. */
 int pl_window_reserve(size_t len, void **va); /* aligned to 2 MiB; -ENOMEM */
+/* The same at exactly @va, for device memory that has an address already: outside the window, but
+ * inside the aperture. -EREMOTEIO if the IOMMU or this process cannot have it there. */
+int pl_window_reserve_at(void *va, size_t len);
 /* Takes out what is mapped there and keeps the addresses: nothing else gets them, nobody may touch
  * them. For whoever mapped something into a range of the window. */
 bool pl_window_clear(void *va, size_t len);
+/* Puts ordinary zeroed memory there, which no device reaches: pointers into device memory that could
+ * not be attached again stay harmless for the CPU. */
+bool pl_window_absent(void *va, size_t len);
 void pl_window_release(void *va, size_t len); /* puts the inaccessible reservation back */
 
 /* Enters (removes) a region in the table that pl_mem_lookup() reads, without mapping anything. */
@@ -20,6 +26,8 @@ void pl_region_remove(const void *va);
 /* A heap over [va, va + len), page multiples, already mapped for CPU and devices. */
 int pl_p2p_heap_create(const char *owner, enum pl_mem_kind kind, void *va, size_t len,
 		       struct pl_p2p_heap **heap);
+/* Its memory is gone until it is not: allocations fail with -ENODEV meanwhile. */
+void pl_p2p_heap_set_gone(struct pl_p2p_heap *heap, bool gone);
 void pl_p2p_heap_destroy(struct pl_p2p_heap *heap); /* logs what was still handed out */
 
 #endif

@@ -19,6 +19,7 @@ struct pl_p2p_heap {
 	pthread_mutex_t lock;
 	struct pl_extents extents;
 	struct pl_mem_info info; /* of the whole, as in the table of regions */
+	bool gone; /* atomic: the device's memory could not be attached again */
 };
 
 static const char *kind_name(enum pl_mem_kind kind)
@@ -60,6 +61,11 @@ fail_heap:
 	return ret;
 }
 
+void pl_p2p_heap_set_gone(struct pl_p2p_heap *heap, bool gone)
+{
+	__atomic_store_n(&heap->gone, gone, __ATOMIC_RELEASE);
+}
+
 void pl_p2p_heap_destroy(struct pl_p2p_heap *heap)
 {
 	if (heap == NULL)
@@ -84,6 +90,9 @@ int pl_p2p_alloc(struct pl_p2p_heap *heap, size_t len, size_t align, void **out)
 	if (len == 0)
 		return pl_fail(-EINVAL, "cannot allocate 0 bytes of the %s of %s",
 			       kind_name(heap->info.kind), heap->info.owner);
+	if (__atomic_load_n(&heap->gone, __ATOMIC_ACQUIRE))
+		return pl_fail(-ENODEV, "%s: its %s is gone since a reset: reset the controller again",
+			       heap->info.owner, kind_name(heap->info.kind));
 	if ((align & (align - 1)) != 0)
 		return pl_fail(-EINVAL, "alignment %zu is not a power of two", align);
 	align = RTE_MAX(align, (size_t)PL_P2P_PAGE);

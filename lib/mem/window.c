@@ -118,15 +118,49 @@ int pl_window_reserve(size_t len, void **va)
 	return 0;
 }
 
+/* A legacy CMB's bus address must be free in this process and translatable: it is the CMB's one
+ * address, and nobody can choose another. */
+int pl_window_reserve_at(void *va, size_t len)
+{
+	const struct pl_ioas *ioas = pl_ioas_default();
+	void *got;
+
+	if (!pl_ioas_covers(ioas, (uintptr_t)va, len))
+		return pl_fail(-EREMOTEIO, "%zu bytes at the bus address %p are outside what the %s IOMMU can "
+			       "address", len, va, pl_ioas_backend(ioas));
+	got = reserve_at(va, len, MAP_FIXED_NOREPLACE);
+	if (got == va)
+		return 0;
+	if (got != MAP_FAILED)
+		munmap(got, len);
+	return pl_fail(-EREMOTEIO, "%zu bytes at the bus address %p are in use in this process, or not "
+		       "its to map", len, va);
+}
+
 bool pl_window_clear(void *va, size_t len)
 {
 	return reserve_at(va, len, MAP_FIXED) != MAP_FAILED;
+}
+
+bool pl_window_absent(void *va, size_t len)
+{
+	return mmap(va, len, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) != MAP_FAILED;
+}
+
+static bool inside(const void *va)
+{
+	return (uintptr_t)va >= window.va && (uintptr_t)va - window.va < window.len;
 }
 
 void pl_window_release(void *va, size_t len)
 {
 	size_t rounded = RTE_ALIGN_CEIL(len, (size_t)WINDOW_ALIGN);
 
+	if (window.len != 0 && !inside(va)) {
+		munmap(va, len); /* pl_window_reserve_at() */
+		return;
+	}
 	pthread_mutex_lock(&window.lock);
 	if (window.len == 0 || rounded == 0 ||
 	    pl_extents_taken(&window.extents, (uintptr_t)va) != rounded)

@@ -101,13 +101,14 @@ static int admin_wait(struct pl_nvme_ctrlr *ctrlr, uint8_t opc)
 
 	while (!admin_reap(ctrlr)) {
 		if (gone(ctrlr)) {
-			ctrlr->failed = true;
+			nvme_ctrlr_fail(ctrlr);
 			return pl_fail(-ENODEV, "%s: the controller failed or is gone during admin "
 				       "command %02xh", ctrlr->info.name, opc);
 		}
 		if (nvme_now_ms() > deadline) {
-			/* Its late completion would name an op that is no longer its own. */
-			ctrlr->failed = true;
+			/* Its late completion would name an op that is no longer its own, and its
+			 * data would land in a buffer that is no longer the command's. */
+			nvme_ctrlr_fail(ctrlr);
 			return pl_fail(-ETIMEDOUT, "%s: no answer to admin command %02xh in %u s",
 				       ctrlr->info.name, opc, ADMIN_TIMEOUT_MS / 1000);
 		}
@@ -180,7 +181,7 @@ int pl_nvme_ctrlr_poll_events(struct pl_nvme_ctrlr *ctrlr)
 
 	pthread_mutex_lock(&ctrlr->admin_lock);
 	if (!ctrlr->failed && gone(ctrlr))
-		ctrlr->failed = true;
+		nvme_ctrlr_fail(ctrlr);
 	if (ctrlr->failed) {
 		rc = pl_fail(-ENODEV, "%s: the controller failed, was reset by another or is gone",
 			     ctrlr->info.name);

@@ -3,6 +3,7 @@
  * Bring-up and shutdown of a controller (7.6), as a table of steps: each runs until it returns
  * something other than -EAGAIN, under the deadline that CAP.TO sets for the waiting ones.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -292,6 +293,35 @@ void nvme_ctrlr_stop(struct pl_nvme_ctrlr *c)
 	free(c);
 }
 
+/* Whatever is still in flight must not touch memory that its owner takes back. */
+void nvme_ctrlr_fail(struct pl_nvme_ctrlr *c)
+{
+	char why[512];
+
+	snprintf(why, sizeof(why), "%s", pl_errmsg());
+	c->failed = true;
+	c->no_dma = c->t->ops->disable(c->t) == 0;
+	if (!c->no_dma) {
+		PL_LOG(WARNING, "%s: its DMA cannot be stopped: %s", c->info.name, pl_errmsg());
+		pl_fail(-ENODEV, "%s", why);
+	}
+}
+
+static int reset_locked(struct pl_nvme_ctrlr *c)
+{
+	int rc = c->t->ops->enable(c->t);
+
+	if (rc)
+		return rc;
+	c->no_dma = false;
+	rc = bring_up_run(c);
+	if (rc)
+		return rc;
+	/* The reset took every queue with it: what could not be deleted is free now. */
+	nvme_qpairs_free_all(c);
+	return nvme_devmem_reattach(c);
+}
+
 int pl_nvme_ctrlr_reset(struct pl_nvme_ctrlr *c)
 {
 	int rc;
@@ -303,13 +333,9 @@ int pl_nvme_ctrlr_reset(struct pl_nvme_ctrlr *c)
 		goto unlock;
 	}
 	c->failed = false;
-	rc = bring_up_run(c);
-	if (rc == 0) {
-		/* The reset took every queue with it: what could not be deleted is free now. */
-		nvme_qpairs_free_all(c);
-		rc = nvme_devmem_reattach(c);
-	}
-	c->failed = rc != 0;
+	rc = reset_locked(c);
+	if (rc)
+		nvme_ctrlr_fail(c);
 unlock:
 	pthread_mutex_unlock(&c->admin_lock);
 	return rc;

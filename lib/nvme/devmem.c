@@ -7,8 +7,13 @@
  */
 #include <stdio.h>
 
+#include <rte_malloc.h>
+
+#include <peerlane/pl_devmem.h>
+
 #include "mem_internal.h"
 #include "nvme_internal.h"
+#include "pl_inject.h"
 #include "pl_log.h"
 
 static uint32_t read32(struct pl_nvme_ctrlr *c, uint32_t off)
@@ -16,33 +21,42 @@ static uint32_t read32(struct pl_nvme_ctrlr *c, uint32_t off)
 	return c->t->ops->read32(c->t, off);
 }
 
+/* What of Identify Controller is the controller's name: vendor, serial number, model, firmware. */
+#define NAMES_LEN 72u
+
 /* Where a CMB or PMR lies in the device. */
 struct devmem_place {
 	unsigned int bir;
 	uint64_t offset;
 	size_t len;
 	enum pl_mem_kind kind;
+	void *addr; /* where it must be attached; NULL: anywhere */
 };
 
 static int attach(struct pl_nvme_ctrlr *c, struct nvme_devmem *mem, const struct devmem_place *at)
 {
-	int rc = pl_window_reserve(at->len, &mem->va);
+	void *va = at->addr;
+	int rc = va ? pl_window_reserve_at(va, at->len) : pl_window_reserve(at->len, &va);
 
 	if (rc)
 		return rc;
-	mem->len = at->len;
-	rc = c->t->ops->mem_attach(c->t, at->bir, at->offset, at->len, mem->va, at->kind);
+	rc = c->t->ops->mem_attach(c->t, at->bir, at->offset, at->len, va, at->kind);
 	if (rc)
 		goto release;
-	rc = pl_p2p_heap_create(c->info.name, at->kind, mem->va, at->len, &mem->heap);
+	rc = pl_p2p_heap_create(c->info.name, at->kind, va, at->len, &mem->heap);
 	if (rc)
 		goto detach;
+	mem->va = va;
+	mem->len = at->len;
+	mem->offset = at->offset;
+	mem->bir = at->bir;
+	mem->kind = at->kind;
+	mem->attached = true;
 	return 0;
 detach:
-	c->t->ops->mem_detach(c->t, mem->va, mem->len);
+	c->t->ops->mem_detach(c->t, va, at->len);
 release:
-	pl_window_release(mem->va, mem->len);
-	mem->va = NULL;
+	pl_window_release(va, at->len);
 	return rc;
 }
 
@@ -51,9 +65,29 @@ static void detach(struct pl_nvme_ctrlr *c, struct nvme_devmem *mem)
 	if (!mem->va)
 		return;
 	pl_p2p_heap_destroy(mem->heap);
-	c->t->ops->mem_detach(c->t, mem->va, mem->len);
+	if (mem->attached)
+		c->t->ops->mem_detach(c->t, mem->va, mem->len);
 	pl_window_release(mem->va, mem->len);
 	*mem = (struct nvme_devmem){ 0 };
+}
+
+/* A reset revokes what peers had imported, for good, so it is exported and imported once more at the
+ * same address: pointers into it mean the same as before. */
+static int attach_again(struct pl_nvme_ctrlr *c, struct nvme_devmem *mem)
+{
+	int rc;
+
+	if (!mem->va)
+		return 0;
+	if (mem->attached)
+		c->t->ops->mem_detach(c->t, mem->va, mem->len);
+	rc = c->t->ops->mem_attach(c->t, mem->bir, mem->offset, mem->len, mem->va, mem->kind);
+	mem->attached = rc == 0;
+	pl_p2p_heap_set_gone(mem->heap, rc != 0);
+	if (rc && !pl_window_absent(mem->va, mem->len))
+		PL_LOG(ERR, "%s: the CPU must not touch its %zu bytes at %p any more", c->info.name,
+		       mem->len, mem->va);
+	return rc;
 }
 
 /* A device that lies about its BARs must not make us map past them. */
@@ -70,18 +104,14 @@ static bool fits_bar(struct pl_nvme_ctrlr *c, const struct devmem_place *at, con
 	return false;
 }
 
-/* CMBMSC.CRE first: until then CMBLOC and CMBSZ read zero on a cold controller. */
+/* CMBMSC.CRE first: until then CMBLOC and CMBSZ read zero on a cold controller. Before NVMe 1.4
+ * there is no such register (CAP.CMBS is 0), and the two always tell. */
 static bool cmb_find(struct pl_nvme_ctrlr *c, struct devmem_place *at)
 {
 	uint64_t unit;
 
-	if (!NVME_CAP_CMBS(c->info.cap)) {
-		if (read32(c, NVME_REG_CMBSZ))
-			PL_LOG(NOTICE, "%s: its CMB is of a form before NVMe 1.4 (CAP.CMBS is 0), which "
-			       "has no base address of its own: not used", c->info.name);
-		return false;
-	}
-	c->t->ops->write64(c->t, NVME_REG_CMBMSC, NVME_CMBMSC_CRE);
+	if (NVME_CAP_CMBS(c->info.cap))
+		c->t->ops->write64(c->t, NVME_REG_CMBMSC, NVME_CMBMSC_CRE);
 	c->info.cmbloc = read32(c, NVME_REG_CMBLOC);
 	c->info.cmbsz = read32(c, NVME_REG_CMBSZ);
 	if (!NVME_CMBSZ_SZ(c->info.cmbsz))
@@ -94,14 +124,72 @@ static bool cmb_find(struct pl_nvme_ctrlr *c, struct devmem_place *at)
 	return fits_bar(c, at, "CMB");
 }
 
+/* A controller from before NVMe 1.4 takes an address for its CMB's if it lies where the BAR is on the
+ * bus (NVMe 1.3, 4.7), so that is the one address, and not ours to choose. */
+static int cmb_place_legacy(struct pl_nvme_ctrlr *c, struct devmem_place *at)
+{
+	uint64_t addr;
+	int rc = c->t->ops->bar_addr(c->t, at->bir, &addr);
+
+	if (rc == 0 && addr)
+		at->addr = (void *)(uintptr_t)(addr + at->offset);
+	return rc;
+}
+
+/*
+ * Does the controller find its own memory at the address it was told? A wrong base address goes
+ * unnoticed otherwise: it would reach for the memory by way of the fabric, where a write may be lost
+ * with status 0. So it identifies itself into a page of it, and the CPU looks. (That takes RDS.)
+ */
+static int verify_own_address(struct pl_nvme_ctrlr *c, struct nvme_devmem *mem, uint64_t *page,
+			      const uint64_t *want)
+{
+	int rc = nvme_identify(c, 0x01, 0, page);
+
+	if (rc)
+		return pl_fail(rc == -EIO ? -EREMOTEIO : rc, "%s cannot use its own memory at %p: %s",
+			       c->info.name, mem->va, pl_errmsg());
+	for (size_t i = 0; i < NAMES_LEN / sizeof(*want); i++)
+		if (pl_devmem_read64(&page[i]) != want[i])
+			return pl_fail(-EREMOTEIO, "%s does not find its own memory at %p, the address "
+				       "that it was given: what it wrote there did not arrive",
+				       c->info.name, mem->va);
+	return 0;
+}
+
+static int verify(struct pl_nvme_ctrlr *c, struct nvme_devmem *mem)
+{
+	void *page = NULL, *want = NULL;
+	struct pl_p2p_heap_stats heap;
+	int rc;
+
+	pl_p2p_heap_stats(mem->heap, &heap);
+	if (!heap.free) /* after a reset: its users have all of it */
+		return 0;
+	rc = pl_p2p_alloc(mem->heap, NVME_PAGE_SIZE, 0, &page);
+	if (rc)
+		return rc;
+	if (!pl_inject_hit())
+		want = rte_zmalloc("nvme_identify", NVME_PAGE_SIZE, NVME_PAGE_SIZE);
+	rc = want ? nvme_identify(c, 0x01, 0, want) :
+		    pl_fail(-ENOMEM, "%s: no memory to identify it", c->info.name);
+	if (rc == 0)
+		rc = verify_own_address(c, mem, page, want);
+	rte_free(want);
+	pl_p2p_free(mem->heap, page);
+	return rc;
+}
+
 static int cmb_enable(struct pl_nvme_ctrlr *c)
 {
-	c->t->ops->write64(c->t, NVME_REG_CMBMSC,
-			   (uintptr_t)c->cmb.va | NVME_CMBMSC_CMSE | NVME_CMBMSC_CRE);
-	if (read32(c, NVME_REG_CMBSTS) & NVME_CMBSTS_CBAI)
+	if (NVME_CAP_CMBS(c->info.cap))
+		c->t->ops->write64(c->t, NVME_REG_CMBMSC,
+				   (uintptr_t)c->cmb.va | NVME_CMBMSC_CMSE | NVME_CMBMSC_CRE);
+	if (NVME_CAP_CMBS(c->info.cap) &&
+	    read32(c, NVME_REG_CMBSTS) & NVME_CMBSTS_CBAI)
 		return pl_fail(-EREMOTEIO, "%s refuses %p as the address of its CMB (CMBSTS.CBAI)",
 			       c->info.name, c->cmb.va);
-	return 0;
+	return c->info.cmbsz & NVME_CMBSZ_RDS ? verify(c, &c->cmb) : 0;
 }
 
 static int pmr_wait(struct pl_nvme_ctrlr *c)
@@ -143,23 +231,24 @@ static int pmr_enable(struct pl_nvme_ctrlr *c)
 	if (read32(c, NVME_REG_PMRSTS) & NVME_PMRSTS_CBAI)
 		return pl_fail(-EREMOTEIO, "%s refuses %p as the address of its PMR (PMRSTS.CBAI)",
 			       c->info.name, c->pmr.va);
-	return 0;
+	return c->info.pmrcap & NVME_PMRCAP_RDS ? verify(c, &c->pmr) : 0;
 }
 
-/* What this kernel cannot export is no reason not to drive the controller: its memory is not used,
- * and a copy that wants it is told why. */
-static int unusable(struct pl_nvme_ctrlr *c, int rc)
+/* What nobody can reach is no reason not to drive the controller: its memory is not used, and a copy
+ * that wants it is told why. */
+static int unusable(struct pl_nvme_ctrlr *c, struct nvme_devmem *mem, int rc)
 {
-	if (rc != -ENOTSUP)
+	if (rc != -ENOTSUP && rc != -EREMOTEIO)
 		return rc;
 	snprintf(c->devmem_reason, sizeof(c->devmem_reason), "%s", pl_errmsg());
 	PL_LOG(NOTICE, "%s", c->devmem_reason);
+	detach(c, mem);
 	return 0;
 }
 
 static int pmr_attach(struct pl_nvme_ctrlr *c)
 {
-	struct devmem_place at;
+	struct devmem_place at = { 0 };
 	int rc;
 
 	if (!pmr_find(c, &at))
@@ -169,18 +258,47 @@ static int pmr_attach(struct pl_nvme_ctrlr *c)
 	if (rc)
 		return rc;
 	rc = attach(c, &c->pmr, &at);
-	return rc ? unusable(c, rc) : pmr_enable(c);
+	if (rc == 0)
+		rc = pmr_enable(c);
+	return rc ? unusable(c, &c->pmr, rc) : 0;
+}
+
+static int cmb_attach_at(struct pl_nvme_ctrlr *c, const struct devmem_place *at)
+{
+	int rc = attach(c, &c->cmb, at);
+
+	if (rc == 0)
+		rc = cmb_enable(c);
+	if (rc)
+		detach(c, &c->cmb);
+	return rc;
+}
+
+/* At an address of ours; where the controller does not answer there, at its BAR's. */
+static int cmb_attach(struct pl_nvme_ctrlr *c)
+{
+	struct devmem_place at = { 0 };
+	int rc = -EREMOTEIO;
+
+	if (!cmb_find(c, &at))
+		return 0;
+	if (NVME_CAP_CMBS(c->info.cap))
+		rc = cmb_attach_at(c, &at);
+	if (rc == -EREMOTEIO) {
+		rc = cmb_place_legacy(c, &at);
+		if (rc == 0)
+			rc = cmb_attach_at(c, &at);
+		if (rc == 0)
+			PL_LOG(NOTICE, "%s: its CMB lies at %p, the address of its BAR, as before "
+			       "NVMe 1.4", c->info.name, c->cmb.va);
+	}
+	return rc ? unusable(c, &c->cmb, rc) : 0;
 }
 
 int nvme_devmem_attach(struct pl_nvme_ctrlr *c)
 {
-	struct devmem_place at;
-	int rc = 0;
+	int rc = cmb_attach(c);
 
-	if (cmb_find(c, &at)) {
-		rc = attach(c, &c->cmb, &at);
-		rc = rc ? unusable(c, rc) : cmb_enable(c);
-	}
 	if (rc == 0)
 		rc = pmr_attach(c);
 	if (rc)
@@ -188,15 +306,30 @@ int nvme_devmem_attach(struct pl_nvme_ctrlr *c)
 	return rc;
 }
 
-/* After a controller reset the base addresses are programmed again; the mappings stand. */
+static bool cmb_is_the_same(struct pl_nvme_ctrlr *c)
+{
+	if (NVME_CAP_CMBS(c->info.cap))
+		c->t->ops->write64(c->t, NVME_REG_CMBMSC, NVME_CMBMSC_CRE);
+	return read32(c, NVME_REG_CMBLOC) == c->info.cmbloc &&
+	       read32(c, NVME_REG_CMBSZ) == c->info.cmbsz;
+}
+
+/* Every reset ends here: base addresses are programmed, and both memories attached, again. */
 int nvme_devmem_reattach(struct pl_nvme_ctrlr *c)
 {
-	int rc = c->cmb.va ? cmb_enable(c) : 0;
+	int rc = attach_again(c, &c->cmb);
 
+	if (rc == 0 && c->cmb.va && !cmb_is_the_same(c))
+		rc = pl_fail(-ENODEV, "%s: its CMB is another one after the reset (CMBLOC, CMBSZ)",
+			     c->info.name);
+	if (rc == 0 && c->cmb.va)
+		rc = cmb_enable(c);
 	if (rc || !c->pmr.va)
 		return rc;
 	c->t->ops->write32(c->t, NVME_REG_PMRCTL, NVME_PMRCTL_EN);
 	rc = pmr_wait(c);
+	if (rc == 0)
+		rc = attach_again(c, &c->pmr);
 	return rc ? rc : pmr_enable(c);
 }
 
@@ -206,7 +339,7 @@ void nvme_devmem_detach(struct pl_nvme_ctrlr *c)
 {
 	if (c->pmr.va)
 		c->t->ops->write32(c->t, NVME_REG_PMRMSCL, 0);
-	if (c->cmb.va)
+	if (c->cmb.va && NVME_CAP_CMBS(c->info.cap))
 		c->t->ops->write64(c->t, NVME_REG_CMBMSC, 0);
 	detach(c, &c->pmr);
 	detach(c, &c->cmb);

@@ -75,11 +75,15 @@ struct pl_nvme_qpair {
 
 LIST_HEAD(nvme_qpair_list, pl_nvme_qpair);
 
-/* A CMB or PMR that was attached: where it lies, and the heap over it. */
+/* A CMB or PMR that was attached: its address, where it lies in the device, the heap over it. */
 struct nvme_devmem {
 	void *va; /* NULL: none */
 	size_t len;
 	struct pl_p2p_heap *heap;
+	uint64_t offset; /* in BAR `bir` */
+	unsigned int bir;
+	enum pl_mem_kind kind;
+	bool attached; /* false between a reset that failed and the next one */
 };
 
 struct pl_nvme_ctrlr {
@@ -94,7 +98,8 @@ struct pl_nvme_ctrlr {
 	uint64_t ready_timeout_ms;
 	uint64_t shutdown_timeout_ms;
 	bool enabled;
-	bool failed; /* gone or not answering; only remove() follows */
+	bool failed; /* gone or not answering: a reset or the removal follows */
+	bool no_dma; /* and its bus mastering is off: it touches no memory until the reset */
 
 	pthread_mutex_t admin_lock; /* guards everything below */
 	struct pl_nvme_qpair *adminq;
@@ -117,6 +122,8 @@ void nvme_relax(void);
 /* ctrlr.c */
 int nvme_ctrlr_start(struct pl_nvme_transport *t, struct pl_nvme_ctrlr **ctrlr);
 void nvme_ctrlr_stop(struct pl_nvme_ctrlr *ctrlr); /* shuts down, removes the transport, frees */
+
+void nvme_ctrlr_fail(struct pl_nvme_ctrlr *ctrlr); /* `failed`; stops its DMA; admin_lock is held */
 
 /* Whether @client can reach the memory of @provider: they share an IO address space. */
 bool nvme_ctrlr_reaches(const struct pl_nvme_ctrlr *client, const struct pl_nvme_ctrlr *provider);

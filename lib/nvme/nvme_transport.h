@@ -27,6 +27,13 @@ struct pl_nvme_transport_ops {
 	/* The controller was shut down or is gone; nothing of it is touched afterwards. */
 	void (*remove)(struct pl_nvme_transport *t);
 
+	/* Memory decoding and bus mastering on, whoever turned them off; changes nothing where they
+	 * are. */
+	int (*enable)(struct pl_nvme_transport *t);
+	/* Bus mastering off: when this returned 0 the device reads and writes no memory but its own
+	 * until enable(). */
+	int (*disable)(struct pl_nvme_transport *t);
+
 	/* Registers below NVME_REG_DOORBELLS, naturally aligned. All ones: the device is gone. */
 	uint32_t (*read32)(struct pl_nvme_transport *t, uint32_t off);
 	uint64_t (*read64)(struct pl_nvme_transport *t, uint32_t off);
@@ -35,6 +42,10 @@ struct pl_nvme_transport_ops {
 
 	/* Bytes of BAR @bir; 0 if there is none. The PMR is the whole of its BAR (3.1.13). */
 	uint64_t (*bar_size)(struct pl_nvme_transport *t, unsigned int bir);
+
+	/* The address of BAR @bir on the bus, which a controller from before NVMe 1.4 knows its CMB by.
+	 * 0: wherever mem_attach() puts it. */
+	int (*bar_addr)(struct pl_nvme_transport *t, unsigned int bir, uint64_t *addr);
 
 	/* Makes [offset, offset + len) of BAR @bir one address: CPU mapping at @va (inside the
 	 * window, which the caller reserved), and IOVA @va for every device of the address space.

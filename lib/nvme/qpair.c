@@ -165,12 +165,12 @@ static bool delete_queues(struct pl_nvme_qpair *qp)
 	struct pl_nvme_sqe cq = { .opc = NVME_ADM_DELETE_CQ, .cdw10 = qp->qid };
 
 	if (qp->ctrlr->failed) /* what said so keeps its message */
-		return !qp->created_sq && !qp->created_cq;
+		return qp->ctrlr->no_dma || (!qp->created_sq && !qp->created_cq);
 	if (qp->created_sq && nvme_admin_locked(qp->ctrlr, &sq, NULL, 0, NULL, NULL))
-		return false;
+		return qp->ctrlr->no_dma; /* it failed, and was stopped, just now */
 	qp->created_sq = false;
 	if (qp->created_cq && nvme_admin_locked(qp->ctrlr, &cq, NULL, 0, NULL, NULL))
-		return false;
+		return qp->ctrlr->no_dma;
 	qp->created_cq = false;
 	return true;
 }

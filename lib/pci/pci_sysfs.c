@@ -95,23 +95,42 @@ int pci_sysfs_link(const char *bdf, const char *link, char *buf, size_t len)
 	return 0;
 }
 
-uint64_t pci_sysfs_bar_size(const char *bdf, unsigned int bar)
+static int bar_range(const char *bdf, unsigned int bar, uint64_t *at, uint64_t *size)
 {
 	unsigned long long first, last, flags;
 	char path[PATH_MAX], line[128];
-	uint64_t size = 0;
+	int rc = -ENOENT;
 	FILE *f;
 
 	path_of(bdf, "resource", path);
 	f = fopen(path, "re");
 	if (!f)
-		return 0;
+		return -ENOENT;
 	for (unsigned int i = 0; i < PCI_NUM_BARS && fgets(line, sizeof(line), f); i++)
 		if (i == bar && sscanf(line, "%llx %llx %llx", &first, &last, &flags) == 3 &&
-		    flags & RESOURCE_MEM && last >= first)
-			size = last - first + 1;
+		    flags & RESOURCE_MEM && last >= first) {
+			*at = first;
+			*size = last - first + 1;
+			rc = 0;
+		}
 	fclose(f);
-	return size;
+	return rc;
+}
+
+uint64_t pci_sysfs_bar_size(const char *bdf, unsigned int bar)
+{
+	uint64_t at, size;
+
+	return bar_range(bdf, bar, &at, &size) ? 0 : size;
+}
+
+int pci_sysfs_bar_addr(const char *bdf, unsigned int bar, uint64_t *addr)
+{
+	uint64_t size;
+
+	if (bar_range(bdf, bar, addr, &size))
+		return pl_fail(-ENOENT, "%s: sysfs does not tell the address of its BAR %u", bdf, bar);
+	return 0;
 }
 
 /* The name of the function's entry in class vfio-dev, which it has since Linux 6.1. */

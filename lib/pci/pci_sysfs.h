@@ -29,6 +29,10 @@ int pci_sysfs_link(const char *bdf, const char *link, char *buf, size_t len);
 /* Bytes of memory BAR @bar (0 to 5); 0 if there is none. */
 uint64_t pci_sysfs_bar_size(const char *bdf, unsigned int bar);
 
+/* The address of memory BAR @bar on the bus; -ENOENT if there is none. On the machines that this
+ * runs on it is the CPU's physical address as well. */
+int pci_sysfs_bar_addr(const char *bdf, unsigned int bar, uint64_t *addr);
+
 /* Whether a vfio driver owns the function: vfio-pci, or a variant driver of any name. */
 bool pci_sysfs_is_vfio(const char *bdf);
 

@@ -67,6 +67,11 @@ int vfio_dev_enable(struct vfio_dev *dev)
 	return command_update(dev, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER, 0);
 }
 
+int vfio_dev_quiet(struct vfio_dev *dev)
+{
+	return command_update(dev, 0, PCI_COMMAND_MASTER);
+}
+
 int vfio_dev_create(const char *bdf, int fd, struct vfio_dev **out)
 {
 	struct vfio_dev *dev = pl_inject_hit() ? NULL : calloc(1, sizeof(*dev));
@@ -90,7 +95,7 @@ int vfio_dev_create(const char *bdf, int fd, struct vfio_dev **out)
 
 void vfio_dev_destroy(struct vfio_dev *dev)
 {
-	if (command_update(dev, 0, PCI_COMMAND_MASTER))
+	if (vfio_dev_quiet(dev))
 		PL_LOG(DEBUG, "%s", pl_errmsg());
 	close(dev->fd);
 	free(dev);

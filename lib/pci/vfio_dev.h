@@ -26,6 +26,9 @@ void vfio_dev_destroy(struct vfio_dev *dev);
 /* Sets COMMAND.MEM and COMMAND.MASTER. */
 int vfio_dev_enable(struct vfio_dev *dev);
 
+/* Clears COMMAND.MASTER: the function reads and writes no memory but its own. */
+int vfio_dev_quiet(struct vfio_dev *dev);
+
 /* Function-level reset through vfio; decoding is on again afterwards. -ENOTSUP if there is none. */
 int vfio_dev_reset(struct vfio_dev *dev);
 

@@ -68,13 +68,27 @@ int job_finish(struct pl_copy *job)
 	return rc;
 }
 
-uint64_t job_check_target(struct pl_copy *job)
+void job_result(const struct pl_copy *job, struct job_result *result)
 {
-	struct pl_copy_range ranges[CHUNKS];
-	int n = pl_copy_complete_ranges(job, ranges, (int)CHUNKS);
-	uint64_t at = 0, sum = 0;
+	struct pl_copy_range first = { 0 };
+	int n = pl_copy_complete_ranges(job, result->ranges, (int)CHUNKS);
 
 	assert_in_range(n, 0, CHUNKS);
+	result->n = n;
+	result->copied = job_copied(job);
+	if (n < 2)
+		return;
+	/* Fewer slots than ranges: the first ones, and still the whole count. */
+	assert_int_equal(pl_copy_complete_ranges(job, &first, 1), n);
+	assert_memory_equal(&first, &result->ranges[0], sizeof(first));
+}
+
+uint64_t job_check_result(const struct job_result *result)
+{
+	const struct pl_copy_range *ranges = result->ranges;
+	uint64_t at = 0, sum = 0;
+	int n = result->n;
+
 	memset(scratch, 0, LEN);
 	read_blocks(dst_qp, ns_of(DST, 1), scratch, 0, NLB);
 	for (int i = 0; i <= n; i++) {
@@ -90,15 +104,16 @@ uint64_t job_check_target(struct pl_copy *job)
 		assert_memory_equal(scratch + next, data + next, at - next);
 		sum += at - next;
 	}
-	assert_int_equal(sum, job_copied(job));
-	/* Fewer slots than ranges: the first ones, and still the whole count. */
-	if (n > 1) {
-		struct pl_copy_range first = { 0 };
-
-		assert_int_equal(pl_copy_complete_ranges(job, &first, 1), n);
-		assert_memory_equal(&first, &ranges[0], sizeof(first));
-	}
+	assert_int_equal(sum, result->copied);
 	return sum;
+}
+
+uint64_t job_check_target(const struct pl_copy *job)
+{
+	struct job_result result;
+
+	job_result(job, &result);
+	return job_check_result(&result);
 }
 
 void job_assert_ended(struct pl_copy *job, int err, const char *part)

@@ -41,7 +41,16 @@ int job_finish(struct pl_copy *job);
 /* It ends with this error and message, and stays so. */
 void job_assert_ended(struct pl_copy *job, int err, const char *part);
 
+/* What a job says is complete, to be held against the target when the job is gone. */
+struct job_result {
+	struct pl_copy_range ranges[CHUNKS];
+	int n;
+	uint64_t copied;
+};
+void job_result(const struct pl_copy *job, struct job_result *result);
+
 /* The ranges, the counters and the target tell the same story. Returns the bytes complete. */
-uint64_t job_check_target(struct pl_copy *job);
+uint64_t job_check_result(const struct job_result *result);
+uint64_t job_check_target(const struct pl_copy *job);
 
 #endif

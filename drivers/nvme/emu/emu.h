@@ -32,6 +32,10 @@ enum nvme_emu_fault {
 	NVME_EMU_FAULT_STUCK,  /* nor acts on CC */
 	NVME_EMU_FAULT_CFS,    /* sets CSTS.CFS */
 	NVME_EMU_FAULT_GONE,   /* registers read all ones, nothing is executed: unplugged */
+	NVME_EMU_FAULT_FLR,    /* a function level reset by another: registers as at power on, CMB
+				* lost, mappings of its memory revoked */
+	NVME_EMU_FAULT_MEM,    /* memory decoding off until the transport's enable(): registers read
+				* all ones, mappings revoked */
 };
 
 struct nvme_emu_inject {
@@ -205,6 +209,8 @@ struct emu_ctrlr {
 	bool attention; /* CC was written or a fault armed: the thread takes the lock and looks */
 	bool armed;     /* inject_status or inject_drop is in force */
 	bool hang, stuck, gone;
+	bool mem_off, master_off; /* bits of the PCI command register, the other way round */
+	uint64_t rounds;	  /* of the device thread; written by it alone */
 
 	/* the device thread's */
 	bool enabled;
@@ -268,6 +274,9 @@ void emu_write64(struct pl_nvme_transport *t, uint32_t off, uint64_t val);
 /* emu_state.c: what the device thread does about CC */
 void emu_attend(struct emu_ctrlr *c);
 void emu_fail(struct emu_ctrlr *c); /* CSTS.CFS */
+void emu_function_reset(struct emu_ctrlr *c); /* any thread but the device's */
+int emu_enable(struct pl_nvme_transport *t);
+int emu_disable(struct pl_nvme_transport *t);
 bool emu_running(const struct emu_ctrlr *c);
 
 /* emu_inject.c */
@@ -373,5 +382,7 @@ uint64_t emu_bar_size(struct pl_nvme_transport *t, unsigned int bir);
 int emu_mem_attach(struct pl_nvme_transport *t, unsigned int bir, uint64_t offset, size_t len,
 		   void *va, enum pl_mem_kind kind);
 void emu_mem_detach(struct pl_nvme_transport *t, void *va, size_t len);
+int emu_bar_addr(struct pl_nvme_transport *t, unsigned int bir, uint64_t *addr);
+void emu_devmem_revoke(struct emu_ctrlr *c); /* for everybody; any thread but a device's */
 
 #endif

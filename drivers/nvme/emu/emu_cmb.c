@@ -233,3 +233,24 @@ void emu_mem_detach(struct pl_nvme_transport *t, void *va, size_t len)
 		(void)pl_window_clear(va, len);
 	}
 }
+
+/* A legacy CMB answers where its BAR is, and the BAR is where it was attached. */
+int emu_bar_addr(struct pl_nvme_transport *t, unsigned int bir, uint64_t *addr)
+{
+	(void)t;
+	(void)bir;
+	*addr = 0;
+	return 0;
+}
+
+void emu_devmem_revoke(struct emu_ctrlr *c)
+{
+	const struct emu_devmem *const mems[] = { &c->cmb, &c->pmr };
+
+	for (unsigned int i = 0; i < 2; i++) {
+		uint64_t bus = __atomic_load_n(&mems[i]->bus, __ATOMIC_RELAXED);
+
+		if (bus != EMU_NO_WINDOW)
+			(void)pl_soft_revoke(c->ioas, bus, mems[i]->bus_len);
+	}
+}

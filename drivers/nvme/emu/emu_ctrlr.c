@@ -31,10 +31,8 @@ void emu_regs_init(struct emu_ctrlr *c)
 	}
 	if (conf->cmb != 0 && conf->cmbs)
 		c->cap |= CAP_CMBS;
-	if (conf->cmb != 0 && !conf->cmbs) {
-		c->cmbloc = emu_cmbloc(conf);
-		c->cmbsz = emu_cmbsz(conf);
-	}
+	c->cmbloc = conf->cmbs ? 0 : emu_cmbloc(conf); /* else CMBMSC.CRE shows them */
+	c->cmbsz = conf->cmbs ? 0 : emu_cmbsz(conf);
 	emu_devmem_update(c);
 }
 
@@ -171,7 +169,8 @@ static void reg_write(struct emu_ctrlr *c, uint32_t off, uint32_t val)
 
 static bool gone(const struct emu_ctrlr *c)
 {
-	return __atomic_load_n(&c->gone, __ATOMIC_RELAXED);
+	return __atomic_load_n(&c->gone, __ATOMIC_RELAXED) ||
+	       __atomic_load_n(&c->mem_off, __ATOMIC_RELAXED);
 }
 
 uint32_t emu_read32(struct pl_nvme_transport *t, uint32_t off)

@@ -50,9 +50,18 @@ void nvme_emu_inject(struct pl_nvme_transport *t, const struct nvme_emu_inject *
 	case NVME_EMU_FAULT_GONE:
 		set_flag(&c->gone, true);
 		break;
+	case NVME_EMU_FAULT_MEM:
+		set_flag(&c->mem_off, true);
+		break;
+	case NVME_EMU_FAULT_FLR:
+		break;
 	}
 	set_flag(&c->attention, true);
 	pthread_mutex_unlock(&c->lock);
+	if (in.fault == NVME_EMU_FAULT_FLR)
+		emu_function_reset(c);
+	else if (in.fault == NVME_EMU_FAULT_MEM)
+		emu_devmem_revoke(c);
 }
 
 /* With the lock held: nothing is armed any more once the last count ran out. */

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What the device thread does about CC: enable, reset and shut down (3.1.5, 7.3, 7.6). */
+#include <sched.h>
+#include <string.h>
+
 #include "emu.h"
 
 /* A controller that failed fatally does nothing more until it is reset (9.5). */
@@ -11,11 +14,18 @@ void emu_fail(struct emu_ctrlr *c)
 	c->failed = true;
 }
 
+/* Doorbells are memory, so what rings while decoding is off must not be heard either. */
+static bool unreachable(const struct emu_ctrlr *c)
+{
+	return __atomic_load_n(&c->gone, __ATOMIC_RELAXED) ||
+	       __atomic_load_n(&c->mem_off, __ATOMIC_RELAXED);
+}
+
 bool emu_running(const struct emu_ctrlr *c)
 {
 	return c->enabled && !c->failed && !c->shutdown &&
 	       !__atomic_load_n(&c->hang, __ATOMIC_RELAXED) &&
-	       !__atomic_load_n(&c->gone, __ATOMIC_RELAXED);
+	       !__atomic_load_n(&c->master_off, __ATOMIC_RELAXED) && !unreachable(c);
 }
 
 /* Controller Reset (7.3.2): queues and features go; AQA, ASQ, ACQ, CMBMSC and PMR registers, and
@@ -105,8 +115,7 @@ void emu_attend(struct emu_ctrlr *c)
 	bool reset_wanted;
 	uint32_t cc;
 
-	if (__atomic_load_n(&c->stuck, __ATOMIC_RELAXED) ||
-	    __atomic_load_n(&c->gone, __ATOMIC_RELAXED))
+	if (__atomic_load_n(&c->stuck, __ATOMIC_RELAXED) || unreachable(c))
 		return;
 	/* Cleared first: what is written from here on raises it again. */
 	__atomic_store_n(&c->attention, false, __ATOMIC_RELEASE);
@@ -122,4 +131,48 @@ void emu_attend(struct emu_ctrlr *c)
 	if ((cc & NVME_CC_SHN_MASK) != 0 && !c->shutdown)
 		shut_down(c);
 	emu_inject_attend(c);
+}
+
+/* Registers as at power on, and the CMB's contents are not what they were (PCIe 6.6.2). */
+void emu_function_reset(struct emu_ctrlr *c)
+{
+	pthread_mutex_lock(&c->lock);
+	c->cc = 0;
+	c->csts = 0;
+	c->aqa = 0;
+	c->asq = 0;
+	c->acq = 0;
+	c->cmbmsc = 0;
+	c->pmrctl = 0;
+	c->pmrmsc = 0;
+	emu_regs_init(c);
+	c->reset_wanted = true;
+	pthread_mutex_unlock(&c->lock);
+	__atomic_store_n(&c->attention, true, __ATOMIC_RELEASE);
+	emu_devmem_revoke(c);
+	if (c->cmb.va != NULL)
+		memset(c->cmb.va, 0, c->cmb.len);
+}
+
+int emu_enable(struct pl_nvme_transport *t)
+{
+	struct emu_ctrlr *c = emu_ctrlr(t);
+
+	__atomic_store_n(&c->mem_off, false, __ATOMIC_RELEASE);
+	__atomic_store_n(&c->master_off, false, __ATOMIC_RELEASE);
+	__atomic_store_n(&c->attention, true, __ATOMIC_RELEASE);
+	return 0;
+}
+
+/* What the thread does in the round that it began before the bit changed may still be DMA. */
+int emu_disable(struct pl_nvme_transport *t)
+{
+	struct emu_ctrlr *c = emu_ctrlr(t);
+	uint64_t round;
+
+	__atomic_store_n(&c->master_off, true, __ATOMIC_SEQ_CST);
+	round = __atomic_load_n(&c->rounds, __ATOMIC_ACQUIRE);
+	while (__atomic_load_n(&c->rounds, __ATOMIC_ACQUIRE) < round + 2)
+		sched_yield();
+	return 0;
 }

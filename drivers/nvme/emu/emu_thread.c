@@ -101,6 +101,7 @@ static void *device_main(void *arg)
 	while (!__atomic_load_n(&c->stop, __ATOMIC_RELAXED)) {
 		bool worked = false;
 
+		__atomic_store_n(&c->rounds, c->rounds + 1, __ATOMIC_RELEASE);
 		if (__atomic_load_n(&c->attention, __ATOMIC_ACQUIRE))
 			emu_attend(c);
 		if (emu_running(c)) {

@@ -150,9 +150,24 @@ static void vfio_write64(struct pl_nvme_transport *t, uint32_t off, uint64_t val
 	rte_write32((uint32_t)val, of(t)->bar0 + off);
 }
 
+static int vfio_enable(struct pl_nvme_transport *t)
+{
+	return vfio_dev_enable(of(t)->dev);
+}
+
+static int vfio_disable(struct pl_nvme_transport *t)
+{
+	return vfio_dev_quiet(of(t)->dev);
+}
+
 static uint64_t vfio_bar_size(struct pl_nvme_transport *t, unsigned int bir)
 {
 	return vfio_dev_bar_size(of(t)->dev, bir);
+}
+
+static int vfio_bar_addr(struct pl_nvme_transport *t, unsigned int bir, uint64_t *addr)
+{
+	return pci_sysfs_bar_addr(t->name, bir, addr);
 }
 
 static int vfio_mem_attach(struct pl_nvme_transport *t, unsigned int bir, uint64_t offset,
@@ -189,11 +204,14 @@ static const struct pl_nvme_transport_ops vfio_ops = {
 	.check = vfio_check,
 	.probe = vfio_probe,
 	.remove = vfio_remove,
+	.enable = vfio_enable,
+	.disable = vfio_disable,
 	.read32 = vfio_read32,
 	.read64 = vfio_read64,
 	.write32 = vfio_write32,
 	.write64 = vfio_write64,
 	.bar_size = vfio_bar_size,
+	.bar_addr = vfio_bar_addr,
 	.mem_attach = vfio_mem_attach,
 	.mem_detach = vfio_mem_detach,
 };

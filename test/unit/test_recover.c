@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A controller whose memory serves a copy is reset by somebody else, or its memory decoding goes
+ * off, under the copy: nothing wrong is acknowledged, everything the copy held is free again, and
+ * after one reset of ours the next copy goes the same way at the same address.
+ */
+#include "copy_job.h"
+
+#include <peerlane/pl_devmem.h>
+
+#include "pl_inject.h"
+
+#define TIMES 6
+
+static size_t bytes_free(struct pl_p2p_heap *heap)
+{
+	struct pl_p2p_heap_stats stats;
+
+	pl_p2p_heap_stats(heap, &stats);
+	assert_int_equal(stats.free, stats.largest_free);
+	return stats.free;
+}
+
+/* Where a first allocation lies: the heap's first byte. */
+static void *address(struct pl_p2p_heap *heap)
+{
+	void *page;
+
+	assert_int_equal(pl_p2p_alloc(heap, PAGE, 0, &page), 0);
+	pl_p2p_free(heap, page);
+	return page;
+}
+
+static const struct victim {
+	const char *name;
+	enum pl_copy_via via;
+	enum pl_mem_kind kind;
+} victims[] = {
+	{ DST, PL_COPY_VIA_DST, PL_MEM_CMB },
+	{ SRC, PL_COPY_VIA_SRC, PL_MEM_CMB },
+	{ THIRD, PL_COPY_VIA_DEVICE, PL_MEM_PMR },
+};
+
+static struct pl_nvme_qpair **own_qp(const char *name)
+{
+	if (strcmp(name, SRC) == 0)
+		return &src_qp;
+	return strcmp(name, DST) == 0 ? &dst_qp : NULL;
+}
+
+/* What a program does that wants the controller back. */
+static void recover(const struct victim *v)
+{
+	struct pl_nvme_qpair **qp = own_qp(v->name);
+
+	if (qp)
+		pl_nvme_qpair_destroy(*qp);
+	if (pl_nvme_ctrlr_reset(ctrlr_of(v->name)))
+		fail_msg("%s", pl_errmsg());
+	if (qp)
+		*qp = qpair_of(v->name, 64, 0);
+}
+
+/* Hits a job at some point, and lets it end. */
+static void hit_job(const struct victim *v, enum nvme_emu_fault fault, uint64_t after)
+{
+	struct pl_copy_opts opts = job_opts(v->via);
+	struct pl_copy *job = job_start(&opts);
+	struct job_result result;
+	int rc;
+
+	job_poll_to(job, after);
+	inject(v->name, &(struct nvme_emu_inject){ .fault = fault });
+	rc = job_finish(job);
+	if (rc != -ENODEV && rc != -EREMOTEIO && rc != -EIO)
+		fail_msg("%s at %zu: %d, %s", v->name, (size_t)after, rc, pl_errmsg());
+	if (rc != -EIO) /* that one names the controller that met the refusal */
+		assert_errmsg(v->name);
+	job_result(job, &result);
+	pl_copy_destroy(job);
+	recover(v);
+	assert_in_range(job_check_result(&result), after, LEN - CHUNK);
+}
+
+static void hit(const struct victim *v, enum nvme_emu_fault fault)
+{
+	struct pl_p2p_heap *heap = pl_nvme_ctrlr_heap(ctrlr_of(v->name), v->kind);
+	size_t had = bytes_free(heap);
+	void *at = address(heap);
+
+	for (uint64_t i = 0; i < TIMES; i++) {
+		struct pl_copy_opts opts;
+		struct pl_copy *job;
+
+		hit_job(v, fault, i * (LEN - 16 * CHUNK) / TIMES / CHUNK * CHUNK);
+		assert_ptr_equal(pl_nvme_ctrlr_heap(ctrlr_of(v->name), v->kind), heap);
+		assert_int_equal(bytes_free(heap), had);
+		assert_ptr_equal(address(heap), at);
+		opts = job_opts(v->via);
+		opts.verify = true;
+		job = job_start(&opts);
+		assert_int_equal(job_finish(job), 0);
+		assert_int_equal(job_check_target(job), LEN);
+		pl_copy_destroy(job);
+	}
+	faults_clear();
+}
+
+static void test_flr(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < RTE_DIM(victims); i++)
+		hit(&victims[i], NVME_EMU_FAULT_FLR);
+}
+
+static void test_decoding_off(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < RTE_DIM(victims); i++)
+		hit(&victims[i], NVME_EMU_FAULT_MEM);
+}
+
+/* Revoked memory stays a hole at its address until its user unmaps it: a reset does. */
+static void test_hole(void **state)
+{
+	struct pl_nvme_transport *t = transport_of(DST);
+	struct pl_ioas *ioas = pl_ioas_default();
+	struct pl_ioas_stats before, after;
+	struct pl_mem_info cmb;
+
+	(void)state;
+	assert_int_equal(pl_mem_lookup(address(pl_nvme_ctrlr_heap(ctrlr_of(DST), PL_MEM_CMB)), &cmb),
+			 0);
+	pl_ioas_stats(ioas, &before);
+	nvme_emu_inject(t, &(struct nvme_emu_inject){ .fault = NVME_EMU_FAULT_FLR });
+	pl_ioas_stats(ioas, &after);
+	assert_int_equal(after.mappings, before.mappings);
+	assert_true(after.invalidations > before.invalidations);
+	assert_int_equal(pl_ioas_map(ioas, cmb.va, cmb.len, PL_IOMMU_READ, PL_MEM_CMB), -EEXIST);
+	recover(&victims[0]);
+	pl_ioas_stats(ioas, &after);
+	assert_int_equal(after.mappings, before.mappings);
+	assert_int_equal(after.maps, before.maps + 1);
+	assert_int_equal(after.unmaps, before.unmaps + 1);
+	assert_int_equal(pl_soft_revoke(ioas, (uintptr_t)cmb.va + PAGE, PAGE), -ENOENT);
+	assert_int_equal(pl_soft_revoke(ioas, (uintptr_t)cmb.va, cmb.len - PAGE), -EINVAL);
+}
+
+/* Where a reset cannot attach the memory again, pointers into it stay harmless, nobody gets any of
+ * it, and the next reset brings it back. */
+static void test_memory_stays_away(void **state)
+{
+	struct pl_p2p_heap *heap = pl_nvme_ctrlr_heap(ctrlr_of(THIRD), PL_MEM_PMR);
+	unsigned int away = 0;
+	void *mine, *other;
+
+	(void)state;
+	assert_int_equal(pl_p2p_alloc(heap, PAGE, 0, &mine), 0);
+	for (unsigned int nth = 1;; nth++) {
+		int rc;
+
+		pl_inject_arm(nth);
+		rc = pl_nvme_ctrlr_reset(ctrlr_of(THIRD));
+		if (!pl_inject_fired())
+			break;
+		pl_inject_arm(0);
+		assert_int_equal(rc, -ENOMEM);
+		rc = pl_p2p_alloc(heap, PAGE, 0, &other);
+		if (rc == 0) {
+			pl_p2p_free(heap, other);
+		} else {
+			assert_int_equal(rc, -ENODEV);
+			assert_errmsg(THIRD);
+			away++;
+		}
+		pl_devmem_write64(mine, 0);
+		(void)pl_devmem_read64(mine);
+		assert_int_equal(pl_nvme_ctrlr_reset(ctrlr_of(THIRD)), 0);
+	}
+	pl_inject_arm(0);
+	assert_true(away >= 2); /* the CPU's mapping, the IOMMU's */
+	pl_devmem_write64(mine, 0x0123456789abcdef);
+	assert_int_equal(pl_devmem_read64(mine), 0x0123456789abcdef);
+	pl_p2p_free(heap, mine);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_flr),
+		cmocka_unit_test(test_decoding_off),
+		cmocka_unit_test(test_hole),
+		cmocka_unit_test(test_memory_stays_away),
+	};
+
+	return cmocka_run_group_tests_name("recover", tests, job_setup, job_teardown);
+}
