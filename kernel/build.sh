@@ -1,0 +1,48 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Builds peerlane_vfio_pci for a kernel, outside the tree, and prints the path of the module.
+set -euo pipefail
+
+usage() {
+	cat >&2 <<USAGE
+usage: build.sh KDIR [OUTDIR]
+Builds kernel/linux/peerlane_vfio_pci against KDIR (/lib/modules/VERSION/build, or
+\$(test/vm/kernel.sh 7.2 --dir)/build) with W=1, every warning an error, and prints the path of
+peerlane_vfio_pci.ko. Without OUTDIR it goes to a cache keyed by kernel and source,
+\${XDG_CACHE_HOME:-~/.cache}/peerlane/modules, or to a temporary directory if that is read-only.
+USAGE
+	exit 2
+}
+[ $# -ge 1 ] && [ $# -le 2 ] && [ -e "$1/Makefile" ] || usage
+kdir=$(realpath "$1")
+src=$(cd "$(dirname "${BASH_SOURCE[0]}")/linux/peerlane_vfio_pci" && pwd)
+
+out=${2:-}
+if [ -z "$out" ]; then
+	cache=${XDG_CACHE_HOME:-$HOME/.cache}/peerlane
+	# Where a guest sees the cache of the host: the kernel tells.
+	case $kdir in */kernels/*) cache=${kdir%%/kernels/*} ;; esac
+	key=$({
+		echo "$kdir"
+		find "$src" -type f -print0 | sort -z | xargs -0 cat
+	} | sha256sum | cut -c1-12)
+	out=$cache/modules/$key
+	if [ ! -e "$out/peerlane_vfio_pci.ko" ] && ! mkdir -p "$out" 2>/dev/null; then
+		out=$(mktemp -d)
+	fi
+fi
+if [ ! -e "$out/peerlane_vfio_pci.ko" ] || [ $# -eq 2 ]; then
+	work=$(mktemp -d)
+	trap 'rm -rf "$work"' EXIT
+	cp -r "$src/." "$work"
+	unset MAKEFLAGS MFLAGS MAKELEVEL
+	make -C "$kdir" M="$work" W=1 KCFLAGS=-Werror modules >"$work/log" 2>&1 || {
+		cat "$work/log" >&2
+		exit 1
+	}
+	mkdir -p "$out"
+	# Whole or not at all: another build may be at it.
+	cp "$work/peerlane_vfio_pci.ko" "$out/.new.$$"
+	mv "$out/.new.$$" "$out/peerlane_vfio_pci.ko"
+fi
+echo "$out/peerlane_vfio_pci.ko"
