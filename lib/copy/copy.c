@@ -197,7 +197,7 @@ static int stuck(struct pl_copy *job)
 			return rc;
 	}
 	idle = rte_rdtsc() - job->last_progress;
-	if (idle < COPY_SUSPECT_S * rte_get_tsc_hz())
+	if (idle < COPY_SUSPECT_MS * rte_get_tsc_hz() / 1000)
 		return 0;
 	/* Long enough to look: a device that is gone or was reset will not answer any more. */
 	for (size_t i = 0; i < RTE_DIM(ends); i++) {

@@ -16,7 +16,7 @@
 #define COPY_DEFAULT_DEPTH 32u
 #define COPY_BURST	   32u
 #define COPY_TIMEOUT_S	   30u
-#define COPY_SUSPECT_S	   1u
+#define COPY_SUSPECT_MS	   100u
 
 /* One chunk in flight. The pair of I/Os is used for both legs while copying, and for the two reads
  * while verifying. */

@@ -10,7 +10,7 @@
 
 #include "pl_inject.h"
 
-#define TIMES 6
+#define TIMES 20
 
 static size_t bytes_free(struct pl_p2p_heap *heap)
 {
