@@ -50,6 +50,8 @@ static int file_check_range(const struct copy_end *end, uint64_t n, const char *
 	/* A file that is written grows as it needs to. */
 	uint64_t size = end->writes && !f->block ? INT64_MAX : f->size;
 
+	if (end->writes && !f->writable)
+		return pl_fail(-EINVAL, "%s was not opened with PL_COPY_FILE_WRITE", f->name);
 	if (size == INT64_MAX && (end->first >= size || n > size - end->first))
 		return pl_fail(-EINVAL, "the %s range %" PRIu64 "+%" PRIu64 " of %s goes past what any file "
 			       "has", what, end->first, n, f->name);
@@ -252,22 +254,27 @@ static int file_begin(struct copy_end *end, const struct pl_copy *job)
 	struct pl_copy_file *f = end->file.handle;
 	uint64_t bytes = job->plan.bytes;
 	struct stat st;
+	int err;
 
 	if (!end->writes)
 		return 0;
-	f->dirty = true;
-	if (f->block || fstat(f->fd, &st) || (uint64_t)st.st_size >= end->first + bytes)
+	if (f->block || fstat(f->fd, &st) || (uint64_t)st.st_size >= end->first + bytes) {
+		f->dirty = true;
 		return 0;
-	while (fallocate(f->fd, 0, (off_t)end->first, (off_t)bytes)) {
-		if (errno == EINTR)
-			continue;
-		if (errno == ENOSPC || errno == EDQUOT || errno == EFBIG)
-			return pl_fail(-ENOSPC, "%s has no room for %" PRIu64 " bytes at offset %" PRIu64
-				       ": %s; nothing was written", f->name, bytes, end->first,
-				       strerror(errno));
-		break; /* a file system that cannot: the writes take what they need */
 	}
-	return 0;
+	do
+		err = fallocate(f->fd, 0, (off_t)end->first, (off_t)bytes) ? errno : 0;
+	while (err == EINTR);
+	if (err != ENOSPC && err != EDQUOT && err != EFBIG) {
+		/* A file system that cannot reserve: the writes take what they need. */
+		f->dirty = true;
+		return 0;
+	}
+	if (ftruncate(f->fd, st.st_size)) /* what it got until then */
+		PL_LOG(WARNING, "%s cannot be cut to its size of %lld bytes again", f->name,
+		       (long long)st.st_size);
+	return pl_fail(-ENOSPC, "%s has no room for %" PRIu64 " bytes at offset %" PRIu64 ": %s; nothing "
+		       "was written", f->name, bytes, end->first, strerror(err));
 }
 
 /* ---- the data path ---- */
