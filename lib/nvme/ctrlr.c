@@ -343,7 +343,8 @@ unlock:
 
 bool nvme_ctrlr_reaches(const struct pl_nvme_ctrlr *client, const struct pl_nvme_ctrlr *provider)
 {
-	return client->t->ioas == provider->t->ioas;
+	return client == provider ||
+	       (client->t->ioas == provider->t->ioas && !provider->t->no_peers);
 }
 
 void pl_nvme_ctrlr_info(const struct pl_nvme_ctrlr *ctrlr, struct pl_nvme_ctrlr_info *info)

@@ -36,6 +36,7 @@ struct devmem_place {
 static int attach(struct pl_nvme_ctrlr *c, struct nvme_devmem *mem, const struct devmem_place *at)
 {
 	void *va = at->addr;
+	size_t first = 0, len = at->len;
 	int rc = va ? pl_window_reserve_at(va, at->len) : pl_window_reserve(at->len, &va);
 
 	if (rc)
@@ -43,7 +44,9 @@ static int attach(struct pl_nvme_ctrlr *c, struct nvme_devmem *mem, const struct
 	rc = c->t->ops->mem_attach(c->t, at->bir, at->offset, at->len, va, at->kind);
 	if (rc)
 		goto release;
-	rc = pl_p2p_heap_create(c->info.name, at->kind, va, at->len, &mem->heap);
+	if (c->t->ops->mem_extent)
+		c->t->ops->mem_extent(c->t, va, &first, &len);
+	rc = pl_p2p_heap_create(c->info.name, at->kind, (uint8_t *)va + first, len, &mem->heap);
 	if (rc)
 		goto detach;
 	mem->va = va;

@@ -52,6 +52,8 @@ struct pl_nvme_transport_ops {
 	 * Decoding is enabled, the range exported, imported and verified here. */
 	int (*mem_attach)(struct pl_nvme_transport *t, unsigned int bir, uint64_t offset,
 			  size_t len, void *va, enum pl_mem_kind kind);
+	/* What of it may be used, if not all: bytes [first, first + len) from @va on. Can be NULL. */
+	void (*mem_extent)(struct pl_nvme_transport *t, void *va, size_t *first, size_t *len);
 	void (*mem_detach)(struct pl_nvme_transport *t, void *va, size_t len);
 
 	/* Bytes that the device itself read and wrote, by kind; NULL: the device cannot tell. */
@@ -66,6 +68,7 @@ struct pl_nvme_transport {
 	size_t doorbells_len;	      /* bytes that may be written there */
 	bool sq_in_cmb;		      /* unless a queue pair's options say otherwise */
 	bool prp_in_cmb;
+	bool no_peers; /* mem_attach() found no way to let other controllers reach its memory */
 	int numa_node;
 };
 

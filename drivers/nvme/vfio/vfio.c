@@ -19,6 +19,7 @@
 #include "pl_inject.h"
 #include "pl_log.h"
 #include "vfio_dev.h"
+#include "vfio_p2pmem.h"
 
 #define USAGE "BDF[,sq=host|cmb][,prp=host|cmb]"
 /* What is mapped of a BAR 0 whose rest the kernel keeps (its MSI-X table): with the doorbells of
@@ -32,6 +33,9 @@ struct vfio_transport {
 	struct vfio_dev *dev; /* the IO address space's */
 	uint8_t *bar0;
 	size_t bar0_len;
+	struct vfio_p2pmem chunk; /* of the CMB, if the kernel's drivers share it */
+	uint64_t cmb_offset;	  /* of the CMB in its BAR */
+	void *cmb;
 };
 
 static struct vfio_transport *of(struct pl_nvme_transport *t)
@@ -95,6 +99,7 @@ static int vfio_probe(const char *dev, const char *args, struct pl_ioas *ioas,
 	snprintf(v->base.name, sizeof(v->base.name), "%s", dev);
 	v->base.ops = &vfio_ops;
 	v->base.ioas = ioas;
+	v->chunk.fd = -1;
 	v->base.numa_node = pci_sysfs_number(dev, "numa_node", &node) ? -1 : (int)node;
 	rc = parse_args(dev, args, &v->base.sq_in_cmb, &v->base.prp_in_cmb);
 	if (rc)
@@ -120,6 +125,7 @@ static void vfio_remove(struct pl_nvme_transport *t)
 {
 	struct vfio_transport *v = of(t);
 
+	vfio_p2pmem_give(&v->chunk);
 	munmap(v->bar0, v->bar0_len);
 	free(v);
 }
@@ -170,31 +176,102 @@ static int vfio_bar_addr(struct pl_nvme_transport *t, unsigned int bir, uint64_t
 	return pci_sysfs_bar_addr(t->name, bir, addr);
 }
 
+static bool is_chunk(const struct vfio_transport *v, const void *va)
+{
+	return v->chunk.fd >= 0 && va == v->cmb;
+}
+
+/* The CMB's bytes that lie at [*va, *va + *len) of the BAR from *offset on: all, or the chunk. */
+static void extent(const struct vfio_transport *v, uint8_t **va, uint64_t *offset, size_t *len)
+{
+	if (!is_chunk(v, *va))
+		return;
+	*va += v->chunk.offset - v->cmb_offset;
+	*offset = v->chunk.offset;
+	*len = v->chunk.len;
+}
+
+static void vfio_mem_extent(struct pl_nvme_transport *t, void *va, size_t *first, size_t *len)
+{
+	uint8_t *at = va;
+	uint64_t offset;
+
+	extent(of(t), &at, &offset, len);
+	*first = (size_t)(at - (uint8_t *)va);
+}
+
+/* Where the kernel's drivers share the CMB, what they gave us of it once is ours until remove(). */
+static int take_chunk(struct vfio_transport *v, unsigned int bir, uint64_t offset, size_t len,
+		      void *va, enum pl_mem_kind kind)
+{
+	int rc;
+
+	if (kind != PL_MEM_CMB)
+		return 0;
+	v->cmb = va;
+	v->cmb_offset = offset;
+	if (v->chunk.fd >= 0)
+		return 0;
+	rc = vfio_p2pmem_take(v->dev, bir, offset, len, &v->chunk);
+	if (rc == -ENOMEM) /* others have it: no reason not to drive the controller */
+		return pl_fail(-EREMOTEIO, "%s", pl_errmsg());
+	return rc == -ENOENT ? 0 : rc;
+}
+
+/* Memory that the kernel's drivers reach too is of use without any other peer. */
+static int import_chunk(struct vfio_transport *v, unsigned int bir, void *va)
+{
+	struct pl_ioas *ioas = v->base.ioas;
+	int rc = ioas->ops->import(ioas, v->dev, bir, v->chunk.offset, v->chunk.len, va);
+
+	v->base.no_peers = rc != 0;
+	if (rc == 0 || (rc != -ENOTSUP && rc != -EREMOTEIO))
+		return rc;
+	PL_LOG(NOTICE, "%s: only the kernel's drivers reach its CMB, no other controller here: %s",
+	       v->base.name, pl_errmsg());
+	return 0;
+}
+
 static int vfio_mem_attach(struct pl_nvme_transport *t, unsigned int bir, uint64_t offset,
 			   size_t len, void *va, enum pl_mem_kind kind)
 {
 	struct vfio_transport *v = of(t);
+	uint8_t *at = va;
 	void *mapped;
 	int rc;
 
-	RTE_SET_USED(kind);
 	/* An export made while decoding is off starts revoked. */
 	rc = vfio_dev_enable(v->dev);
 	if (rc == 0)
-		rc = vfio_dev_map_bar(v->dev, bir, offset, len, va, &mapped);
+		rc = take_chunk(v, bir, offset, len, va, kind);
 	if (rc)
 		return rc;
-	rc = t->ioas->ops->import(t->ioas, v->dev, bir, offset, len, va);
+	if (is_chunk(v, va)) {
+		extent(v, &at, &offset, &len);
+		rc = vfio_p2pmem_map(v->dev, &v->chunk, at);
+		if (rc == 0)
+			rc = import_chunk(v, bir, at);
+	} else {
+		rc = vfio_dev_map_bar(v->dev, bir, offset, len, va, &mapped);
+		if (rc == 0)
+			rc = t->ioas->ops->import(t->ioas, v->dev, bir, offset, len, va);
+	}
 	if (rc)
-		(void)pl_window_clear(va, len);
+		(void)pl_window_clear(at, len);
 	return rc;
 }
 
 static void vfio_mem_detach(struct pl_nvme_transport *t, void *va, size_t len)
 {
-	if (t->ioas->ops->unmap(t->ioas, (uintptr_t)va, len))
+	struct vfio_transport *v = of(t);
+	bool imported = !(is_chunk(v, va) && t->no_peers);
+	uint64_t offset;
+	uint8_t *at = va;
+
+	extent(v, &at, &offset, &len);
+	if (imported && t->ioas->ops->unmap(t->ioas, (uintptr_t)at, len))
 		PL_LOG(ERR, "%s: %s", t->name, pl_errmsg());
-	(void)pl_window_clear(va, len);
+	(void)pl_window_clear(at, len);
 }
 
 static const struct pl_nvme_transport_ops vfio_ops = {
@@ -213,6 +290,7 @@ static const struct pl_nvme_transport_ops vfio_ops = {
 	.bar_size = vfio_bar_size,
 	.bar_addr = vfio_bar_addr,
 	.mem_attach = vfio_mem_attach,
+	.mem_extent = vfio_mem_extent,
 	.mem_detach = vfio_mem_detach,
 };
 PL_NVME_TRANSPORT(vfio_ops)

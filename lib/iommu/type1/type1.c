@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <rte_common.h>
@@ -281,11 +282,16 @@ static bool type1_can_import(struct pl_ioas *base)
 static int type1_import(struct pl_ioas *base, struct vfio_dev *dev, unsigned int bar,
 			uint64_t offset, size_t len, void *va)
 {
-	int rc;
+	void *view;
+	int rc = vfio_dev_map_bar(dev, bar, offset, len, NULL, &view);
 
-	RTE_SET_USED(bar);
-	RTE_SET_USED(offset);
-	rc = type1_map(base, (uintptr_t)va, va, len, PL_IOMMU_READ | PL_IOMMU_WRITE, PL_MEM_CMB);
+	/* What the CPU has at @va may be pages that refuse long-term pins (p2pmem): the kernel is shown
+	 * the BAR itself, and remembers what lies behind it. */
+	if (rc == 0) {
+		rc = type1_map(base, (uintptr_t)va, view, len, PL_IOMMU_READ | PL_IOMMU_WRITE,
+			       PL_MEM_CMB);
+		munmap(view, len);
+	}
 	if (rc)
 		return pl_fail(-EREMOTEIO, "%s: its memory cannot be mapped for peers: %s", dev->bdf,
 			       pl_errmsg());
