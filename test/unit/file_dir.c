@@ -28,9 +28,14 @@ static bool try_dir(const char *parent)
 	return good;
 }
 
+bool file_dir_try(void)
+{
+	return try_dir(getenv("TMPDIR")) || try_dir("/tmp") || try_dir(".");
+}
+
 void file_dir_make(void)
 {
-	if (try_dir(getenv("TMPDIR")) || try_dir("/tmp") || try_dir("."))
+	if (file_dir_try())
 		return;
 	printf("no directory on a file system with O_DIRECT and a block device: set TMPDIR\n");
 	exit(77);

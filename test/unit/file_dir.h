@@ -7,7 +7,8 @@
 
 #include <peerlane/pl_copy.h>
 
-/* Below TMPDIR, /tmp or the working directory; exits with 77 if none of them will do. */
+/* Below TMPDIR, /tmp or the working directory. If none of them will do: false, or exit with 77. */
+bool file_dir_try(void);
 void file_dir_make(void);
 void file_dir_remove(void);
 

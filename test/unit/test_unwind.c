@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Every step of setting up a queue pair, a copy and a reset fails once, in turn: the call says so,
- * and memory, device memory and identifiers are what they were.
+ * Every step of setting up a queue pair, a copy, a file and a reset fails once, in turn: the call says
+ * so, and memory, device memory, identifiers and descriptors are what they were.
  */
-#include "fixture.h"
+#include "file_dir.h"
 
 #include <rte_malloc.h>
 
@@ -57,7 +57,7 @@ struct target {
 static unsigned int sweep(const struct target *t)
 {
 	size_t host = heap_in_use(), peers = peer_bytes_free();
-	unsigned int nth;
+	unsigned int nth, fds = fds_open();
 
 	for (nth = 1;; nth++) {
 		void *built = NULL;
@@ -73,6 +73,7 @@ static unsigned int sweep(const struct target *t)
 		else
 			assert_null(built);
 		assert_int_equal(heap_in_use(), host);
+		assert_int_equal(fds_open(), fds);
 		assert_int_equal(peer_bytes_free(), peers);
 		if (!fired) {
 			assert_int_equal(rc, 0);
@@ -155,6 +156,60 @@ static void test_copy(void **state)
 	}
 }
 
+static int build_file(void *arg, void **built)
+{
+	struct pl_copy_file *file = NULL;
+	int rc = pl_copy_file_open(file_path(arg), PL_COPY_FILE_WRITE, &file);
+
+	*built = file;
+	return rc;
+}
+
+static void undo_file(void *built)
+{
+	pl_copy_file_close(built);
+}
+
+/* A handle and its path; then a job on it each way: its ring, what is registered, the probe. */
+static void test_files(void **state)
+{
+	static char name[] = "file";
+	static uint8_t data[8192];
+	const struct target t = { build_file, undo_file, name };
+	struct pl_copy_opts opts = {
+		.opts_size = sizeof(opts),
+		.dst = ns_of(A, 1),
+		.bytes = sizeof(data),
+		.chunk = 4096,
+		.depth = 2,
+		.verify = true,
+	};
+	const struct target to_device = { build_copy, undo_copy, &opts };
+
+	(void)state;
+	if (!file_dir_try())
+		skip();
+	assert_true(sweep(&t) >= 3);
+	assert_int_equal(file_len(name), SIZE_MAX);
+	file_put(name, data, sizeof(data));
+	opts.src_file = file_open(name, 0);
+	assert_true(sweep(&to_device) >= 22);
+	opts.via = PL_COPY_VIA_HOST;
+	assert_true(sweep(&to_device) >= 20);
+	opts.src = opts.dst;
+	opts.dst = NULL;
+	pl_copy_file_close(opts.src_file);
+	opts.src_file = NULL;
+	opts.dst_file = file_open("new", PL_COPY_FILE_WRITE);
+	assert_true(sweep(&to_device) >= 20);
+	opts.via = PL_COPY_VIA_AUTO;
+	assert_true(sweep(&to_device) >= 20);
+	pl_copy_file_close(opts.dst_file);
+	assert_int_equal(file_len("new"), SIZE_MAX);
+	file_is(name, data, sizeof(data));
+	file_dir_remove();
+}
+
 /* A reset that fails leaves a failed controller, which the next reset brings back. */
 static void test_reset(void **state)
 {
@@ -209,6 +264,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_qpair),
 		cmocka_unit_test(test_copy),
+		cmocka_unit_test(test_files),
 		cmocka_unit_test(test_reset),
 	};
 
