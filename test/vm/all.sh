@@ -1,30 +1,72 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 # The guest part of test/run.sh: every scenario on the kernels, IOMMUs and topologies that it is for,
-# as TAP on stdout. usage: all.sh BUILD_DIR
+# as TAP on stdout, as the results come. usage: all.sh BUILD_DIR [WORD...]
+#
+# With WORDs, only the guests that have each of them in their line: all.sh build 6.12 p2p
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
-build=${1:?usage: all.sh BUILD_DIR}
+build=${1:?usage: all.sh BUILD_DIR [WORD...]}
+shift
+words=("$@")
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 
-# on KERNEL IOMMU TOPOLOGY SCENARIO [ARGS...]
-on() {
-	local kernel=$1 iommu=$2 topology=$3 start=$SECONDS aw=39 name status
-	shift 3
+# results NAME < OUTPUT: a line for every scenario that came to its end, with its last words, or with
+# all of them where it failed. A guest that was booted again says so.
+results() {
+	local line status seconds scenario
+	: >"$log"
+	while IFS= read -r line; do
+		case $line in
+		CELL\ *)
+			read -r _ status seconds scenario <<<"$line"
+			case $status in
+			0) echo "ok - $1: $scenario ($seconds s)" ;;
+			77) echo "ok - $1: $scenario # SKIP $(tail -n 1 "$log")" ;;
+			*) echo "not ok - $1: $scenario: exit status $status" ;;
+			esac
+			sed 's/^/# /' "$log" | tail -n "$([ "$status" -eq 0 ] && echo 1 || echo 40)"
+			: >"$log"
+			;;
+		*)
+			printf '%s\n' "$line" >>"$log"
+			[[ $line != run.sh:* ]] || echo "# $line"
+			;;
+		esac
+	done
+}
+
+# guest KERNEL IOMMU TOPOLOGY [run.sh's OPTION VALUE]... -- 'SCENARIO [ARGS]'...: in one guest.
+guest() {
+	local kernel=$1 iommu=$2 topology=$3 options=() name word status seen
+	name="$kernel $iommu $topology"
+	for word in "${words[@]}"; do
+		[[ "$*" == *"$word"* ]] || return
+	done
 	case ${missing[*]-} in *"$kernel"*) return ;; esac
-	[ "$iommu" != intel48 ] || { iommu=intel aw=48; }
-	name="$kernel $iommu${aw#39} $topology: $*"
-	# A guest under emulation on a busy machine: what hangs is found, what is slow is not failed.
-	"$here/run.sh" --kernel "$kernel" --iommu "$iommu" --aw-bits "$aw" --topology "$topology" \
-		--build "$build" --timeout 900 "$@" >"$log" 2>&1 </dev/null
-	status=$?
-	case $status in
-	0) echo "ok - $name ($((SECONDS - start)) s)" ;;
-	77) echo "ok - $name # SKIP $(tail -n 1 "$log")" ;;
-	*) echo "not ok - $name: exit status $status" ;;
-	esac
-	sed 's/^/# /' "$log" | tail -n "$([ $status -eq 0 ] && echo 1 || echo 30)"
+	shift 3
+	while [ "$1" != -- ]; do
+		options+=("$1" "$2")
+		shift 2
+	done
+	shift
+	[ "$iommu" != intel48 ] || options+=(--aw-bits 48)
+	# Under emulation, on a busy machine: what hangs is found, what is slow is not failed. A guest
+	# that hangs itself leaves its other scenarios no time, so there is no more than for some.
+	"$here/run.sh" --kernel "$kernel" --iommu "${iommu%48}" --topology "$topology" --build "$build" \
+		"${options[@]}" --timeout $((300 + 90 * $#)) cells "$@" 2>&1 </dev/null |
+		tee "$log.out" | results "$name"
+	status=${PIPESTATUS[0]}
+	seen=$(grep -c '^CELL ' "$log.out")
+	if [ "$seen" -lt $# ]; then
+		echo "not ok - $name: the guest ended with status $status, before $(($# - seen)) of its scenarios"
+		sed 's/^/# /' "$log" | tail -n 40
+	elif [ "$status" -ne 0 ] && awk '/^CELL / && $2 && $2 != 77 { exit 1 }' "$log.out"; then
+		echo "not ok - $name: every scenario passed, but the guest ended with status $status"
+		sed 's/^/# /' "$log" | tail -n 40
+	fi
+	rm -f "$log.out"
 }
 
 # A kernel that cannot be had here skips what is for it, and says so.
@@ -36,30 +78,30 @@ for kernel in 7.2 6.12; do
 	echo "ok - every scenario on Linux $kernel # SKIP no kernel: $(tail -n 1 "$log")"
 done
 
-on 7.2 intel cmb-pair boot
-on 7.2 intel cmb-pair io iommufd
-on 7.2 intel cmb-pair io type1
-on 7.2 intel cmb-pair p2p iommufd 4 dst src host auto
-on 7.2 intel cmb-pair p2p type1 4 dst src host
-on 7.2 intel four p2p iommufd 2 0000:03:00.0
-on 7.2 intel pmr p2p iommufd 4 dst
-on 7.2 intel cmb-small p2p iommufd 2 dst
-on 7.2 intel48 cmb-pair p2p iommufd 2 dst
-on 7.2 intel tiny io iommufd
-on 7.2 intel lba4k-multins io iommufd
-on 7.2 virtio cmb-pair io iommufd
-on 7.2 virtio cmb-pair p2p iommufd 2 dst src host
-on 7.2 virtio cmb-pair p2p type1 2 dst src host
-on 7.2 intel cmb-pair isolation iommufd
-on 7.2 intel cmb-pair isolation type1
-on 7.2 intel cmb-pair witness iommufd
-on 7.2 intel cmb-pair revoke iommufd mem 10
-on 7.2 intel cmb-pair revoke iommufd reset 10
-on 7.2 intel cmb-pair rebind 100
-on 7.2 intel cmb-pair syscalls iommufd
-on 7.2 intel cmb-pair nonroot
-on 7.2 intel cmb-pair topo
-on 6.12 intel cmb-pair io iommufd
-on 6.12 intel cmb-pair p2p iommufd 2 dst host
-on 6.12 intel cmb-pair p2p type1 4 dst src host
-on 6.12 intel cmb-pair topo
+# Each kernel, IOMMU and way to it: bring-up, data compared, and a copy by every memory there is.
+ways='dst src third pmr host auto'
+guest 7.2 intel memories -- boot 'io iommufd' 'io type1' "p2p iommufd 1 $ways" "p2p type1 1 $ways"
+guest 7.2 virtio memories -- boot 'io iommufd' 'io type1' "p2p iommufd 1 $ways" "p2p type1 1 $ways"
+guest 6.12 intel memories -- boot 'io iommufd' 'io type1' "p2p iommufd 1 $ways" "p2p type1 1 $ways" \
+	topo
+guest 7.2 intel48 cmb-pair -- 'io iommufd' 'p2p iommufd 1 dst' 'p2p type1 1 src'
+guest 6.12 intel48 cmb-pair -- 'io iommufd' 'p2p type1 1 dst'
+
+# Controllers and places of every kind.
+guest 7.2 intel switch -- 'p2p iommufd 1 dst src' 'p2p type1 1 dst'
+guest 7.2 intel pmr -- 'p2p iommufd 1 dst src' 'p2p type1 1 dst'
+guest 7.2 intel cmb-small -- 'p2p iommufd 1 dst src' 'p2p type1 1 dst'
+guest 7.2 intel no-cmb -- 'p2p iommufd 1 dst no-src host' 'queues iommufd' 'queues type1'
+guest 7.2 intel legacy-cmb -- 'io iommufd' 'p2p iommufd 1 dst src' 'p2p type1 1 dst'
+guest 7.2 intel tiny -- 'io iommufd' 'p2p iommufd 1 dst'
+guest 7.2 intel lba4k-multins -- 'io iommufd' 'p2p iommufd 1 dst'
+guest 7.2 intel cmb-pair --append initcall_blacklist=nvme_init -- cmb-cold 'cold iommufd' 'cold type1'
+
+# What the memory and the queues are for.
+guest 7.2 intel cmb-pair -- 'isolation iommufd' 'isolation type1' 'queues iommufd' 'queues type1' \
+	'maps iommufd' 'maps type1' 'syscalls iommufd' 'syscalls type1' 'mixed iommufd' 'mixed type1' \
+	'nonroot iommufd' 'nonroot type1' topo 'witness iommufd'
+guest 6.12 intel cmb-pair -- 'queues type1' 'mixed iommufd' 'nonroot type1'
+guest 7.2 intel cmb-pair -- 'revoke iommufd mem 20'
+guest 7.2 intel cmb-pair -- 'revoke iommufd reset 20'
+guest 7.2 intel cmb-pair -- 'rebind 100'

@@ -112,13 +112,14 @@ read_topology() {
 share_with_guest() {
 	cp "$vm_dir/guest/main.sh" "$topology" "$results/"
 	printf '%s\n' "$repo_dir" "$cache_root" "$build" "$PWD" "$(dirname "$(realpath "$topology")")" \
-		"${binds[@]}" | sort -u >"$results/binds"
+		"$run_dir/images" "${binds[@]}" | sort -u >"$results/binds"
 	{
 		local pair rows='' columns=''
 		[ -z "$shell" ] || read -r rows columns < <(stty size) || true
 		for pair in PL_REPO="$repo_dir" PL_VM="$vm_dir" PL_BUILD="$build" PL_KERNEL="$kernel" \
 			PL_KERNEL_DIR="$kernel_dir" PL_IOMMU="$iommu" PL_AW_BITS="$aw_bits" \
 			PL_TOPOLOGY="/run/peerlane/$(basename "$topology")" PL_RESULTS=/run/peerlane \
+			PL_HOST_RESULTS="$results" PL_IMAGES="$run_dir/images" \
 			PL_ACCEL="$accel" PL_TIMEOUT="$timeout" PL_SHELL="$shell" PL_CWD="$PWD" \
 			PL_ROWS="$rows" PL_COLUMNS="$columns" "${env_extra[@]}"; do
 			printf 'export %s=%q\n' "${pair%%=*}" "${pair#*=}"

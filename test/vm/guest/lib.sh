@@ -3,7 +3,8 @@
 #
 # run.sh exports: PL_REPO (the repository), PL_BUILD (the build directory), PL_VM (test/vm),
 # PL_TOPOLOGY (the topology's file), PL_KERNEL (7.2, 6.12, 7.2-debug), PL_KERNEL_DIR (its place in
-# the cache), PL_IOMMU (intel, virtio, none), PL_RESULTS (a writable directory kept on the host).
+# the cache), PL_IOMMU (intel, virtio, none), PL_RESULTS (a writable directory kept on the host,
+# which QEMU knows as PL_HOST_RESULTS), PL_IMAGES (the controllers' images, as QEMU writes them).
 
 scenario=$(basename "$0" .sh)
 

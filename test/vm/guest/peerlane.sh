@@ -35,11 +35,12 @@ to_user() {
 	is_driver "$1" vfio-pci || bind_driver "$1" vfio-pci || fail "$1: could not be bound to vfio-pci"
 }
 
-# fill BDF MIB: random data by the kernel's driver; poison BDF MIB: a byte that no test writes.
+# fill BDF MIB [AT]: random data by the kernel's driver, from the AT'th MiB on; poison BDF MIB: a byte
+# that no test writes.
 fill() {
 	to_kernel "$1"
-	dd if=/dev/urandom of="$(block_of "$1")" bs=1M count="$2" oflag=direct status=none ||
-		fail "$1: cannot be filled"
+	dd if=/dev/urandom of="$(block_of "$1")" bs=1M count="$2" seek="${3:-0}" oflag=direct \
+		status=none || fail "$1: cannot be filled"
 }
 poison() {
 	to_kernel "$1"
@@ -47,18 +48,51 @@ poison() {
 		oflag=direct status=none || fail "$1: cannot be poisoned"
 }
 
-# digest BDF MIB: what the kernel's driver reads, past its caches.
+# digest BDF MIB [AT]: what the kernel's driver reads, past its caches.
 digest() {
 	to_kernel "$1"
-	dd if="$(block_of "$1")" bs=1M count="$2" iflag=direct status=none | sha256sum | cut -d' ' -f1
+	dd if="$(block_of "$1")" bs=1M count="$2" skip="${3:-0}" iflag=direct status=none |
+		sha256sum | cut -d' ' -f1
 }
 
-# copy SRC DST ARGS...: with every controller of the topology handed over; output in $out.
+lba_size() {
+	to_kernel "$1"
+	blockdev --getss "$(block_of "$1")"
+}
+
+# What copy() hands to the EAL: BDF[,ARGS]; set it before, or every controller is.
+devices=()
+
+# copy SRC DST ARGS...: output in $out.
 copy() {
-	local args=() bdf
-	for bdf in $(nvme_bdfs); do
-		to_user "$bdf"
-		args+=(-a "$bdf")
+	local args=() device
+	if [ ${#devices[@]} -eq 0 ]; then
+		mapfile -t devices < <(nvme_bdfs)
+	fi
+	for device in "${devices[@]}"; do
+		[[ $device = nvme_emu* ]] || to_user "${device%%,*}"
+		[[ $device = nvme_emu* ]] && args+=(--vdev "$device") || args+=(-a "$device")
 	done
-	out=$("$nvme_copy" -l 0 -m 128 --iommu="$backend" "${args[@]}" -- "$@" 2>&1)
+	out=$("$nvme_copy" -l 0 -m 64 --iommu="$backend" "${args[@]}" -- "$@" 2>&1)
+}
+
+# udev as meson install sets it up, its rule for the group nogroup (65534) that every machine has.
+start_udev() {
+	local udevd=/lib/systemd/systemd-udevd
+	[ -x $udevd ] || skip "no systemd-udevd"
+	mkdir -p /run/udev/rules.d
+	sed 's/peerlane/nogroup/g' "$PL_BUILD/config/60-peerlane.rules" >/run/udev/rules.d/60-peerlane.rules
+	pidof systemd-udevd >/dev/null || $udevd --daemon
+	udevadm trigger --subsystem-match=vfio-dev --subsystem-match=vfio
+	udevadm trigger --sysname-match=iommu
+	udevadm settle
+}
+
+# in_group NODE...: given to nogroup by the rule.
+in_group() {
+	local node
+	for node in "$@"; do
+		[ "$(stat -c '%G %a' "$node")" = "nogroup 660" ] ||
+			fail "$node is $(stat -c '%U:%G %a' "$node") after the udev rule"
+	done
 }

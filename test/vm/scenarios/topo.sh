@@ -2,12 +2,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # peerlane-topo: the list, and --check as root and as nobody, before and after the udev rule.
 . "$PL_VM/guest/lib.sh"
+. "$PL_VM/guest/peerlane.sh"
 
 topo=$PL_BUILD/app/topo/peerlane-topo
-rules=$PL_BUILD/config/60-peerlane.rules
-udevd=/lib/systemd/systemd-udevd
 [ "$PL_IOMMU" != none ] || skip "no IOMMU"
-[ -x $udevd ] || skip "no systemd-udevd"
 
 # check STATUS COMMAND...: ends with STATUS; what it printed is in $out.
 check() {
@@ -69,17 +67,8 @@ check 1 as_nobody 8388608 "$topo" --check
 has "sudo setfacl -m u:nobody:rw /dev/iommu" "sudo setfacl -m u:nobody:rw $cdev" \
 	"RLIMIT_MEMLOCK is 8 MiB"
 
-# The rule as it is installed, for a group that every machine has.
-mkdir -p /run/udev/rules.d
-sed 's/peerlane/nogroup/g' "$rules" >/run/udev/rules.d/60-peerlane.rules
-$udevd --daemon
-udevadm trigger --subsystem-match=vfio-dev --subsystem-match=vfio
-udevadm trigger --sysname-match=iommu
-udevadm settle
-for node in /dev/iommu "$cdev" "/dev/vfio/$group"; do
-	[ "$(stat -c '%G %a' "$node")" = "nogroup 660" ] ||
-		fail "$node is $(stat -c '%U:%G %a' "$node") after the udev rule"
-done
+start_udev
+in_group /dev/iommu "$cdev" "/dev/vfio/$group"
 check 1 as_nobody 8388608 "$topo" --check
 has "RLIMIT_MEMLOCK is 8 MiB, and 128 MiB are to be pinned" "1 of"
 check 0 as_nobody 134217728 "$topo" --check
