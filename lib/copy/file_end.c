@@ -253,7 +253,7 @@ static int file_begin(struct copy_end *end, const struct pl_copy *job)
 {
 	struct pl_copy_file *f = end->file.handle;
 	uint64_t bytes = job->plan.bytes;
-	struct stat st;
+	struct stat st, now;
 	int err;
 
 	if (!end->writes)
@@ -270,7 +270,8 @@ static int file_begin(struct copy_end *end, const struct pl_copy *job)
 		f->dirty = true;
 		return 0;
 	}
-	if (ftruncate(f->fd, st.st_size)) /* what it got until then */
+	/* What it got until then. */
+	if (fstat(f->fd, &now) == 0 && now.st_size != st.st_size && ftruncate(f->fd, st.st_size))
 		PL_LOG(WARNING, "%s cannot be cut to its size of %lld bytes again", f->name,
 		       (long long)st.st_size);
 	return pl_fail(-ENOSPC, "%s has no room for %" PRIu64 " bytes at offset %" PRIu64 ": %s; nothing "

@@ -11,6 +11,7 @@ SRC = "nvme_emu0,path=src.img"
 DST = "nvme_emu1,path=dst.img,cmb=1M"
 BOTH = (SRC, DST)
 PAIR = ("nvme_emu0", "nvme_emu1")
+FILE_FORM = "file:PATH[:OFFSET[+BYTES]]"
 SIZES = "bytes with an optional K, M, G or T"
 
 # What is wrong, EAL arguments, nvme_copy's arguments, and what the line must contain.
@@ -131,6 +132,54 @@ NVME_COPY = [
      (SRC, "nvme_emu1,path=dst.img,cmb=1M,bs=4096"), ("nvme_emu0:1:0+9", "nvme_emu1"),
      ["4608", "4096"]),
 
+    # Files as ends
+    ("file without a path", BOTH, ("file:", "nvme_emu1"), ["file:", FILE_FORM]),
+    ("file without a path, but a range", BOTH, ("file::5", "nvme_emu1"), ["file::5", FILE_FORM]),
+    ("file that is not there", BOTH, ("file:none.img", "nvme_emu1"), ["none.img", FILE_FORM]),
+    ("target file in no directory", BOTH, ("nvme_emu0", "file:no/dir/x.img"),
+     ["no/dir/x.img", FILE_FORM]),
+    ("directory as source", BOTH, ("file:.", "nvme_emu1"), ["file:.", "directory", FILE_FORM]),
+    ("directory as target", BOTH, ("nvme_emu0", "file:/"), ["file:/", "directory", FILE_FORM]),
+    ("character device", BOTH, ("file:/dev/null", "nvme_emu1"), ["/dev/null", FILE_FORM]),
+    ("no O_DIRECT", BOTH, ("file:/proc/version", "nvme_emu1"), ["/proc/version", "O_DIRECT"]),
+    ("range of a file that is none", BOTH, ("file:src.img:5x", "nvme_emu1"), ["src.img:5x"]),
+    ("empty BYTES", BOTH, ("file:src.img:0+", "nvme_emu1"), ["src.img:0+", "BYTES", FILE_FORM]),
+    ("BYTES 0", BOTH, ("file:src.img:0+0", "nvme_emu1"), ["src.img:0+0", "BYTES", FILE_FORM]),
+    ("malformed BYTES", BOTH, ("file:src.img:0+4q", "nvme_emu1"), ["0+4q", "BYTES", FILE_FORM]),
+    ("OFFSET past 64 bits", BOTH, ("file:src.img:99999999999999999999", "nvme_emu1"),
+     ["99999999999999999999", "OFFSET", FILE_FORM]),
+    ("OFFSET past the end", BOTH, ("file:src.img:4M", "nvme_emu1"), ["src.img:4M", FILE_FORM]),
+    ("BYTES past the end", BOTH, ("file:src.img:1M+4M", "nvme_emu1"), ["1M+4M", FILE_FORM]),
+    ("BYTES past 64 bits together", BOTH, ("file:src.img:4K+18446744073709551615", "nvme_emu1"),
+     ["18446744073709551615", FILE_FORM]),
+    ("OFFSET not aligned", BOTH, ("file:src.img:100", "nvme_emu1"), ["src.img:100", "O_DIRECT"]),
+    ("BYTES not aligned", BOTH, ("file:src.img:0+1000", "nvme_emu1"), ["0+1000", "O_DIRECT"]),
+    ("OFFSET of a target not aligned", BOTH, ("nvme_emu0", "file:new.img:100"),
+     ["new.img:100", "O_DIRECT"]),
+    ("empty source file", BOTH, ("file:empty.img", "nvme_emu1"), ["empty.img", "0 bytes"]),
+    ("source file of no whole LBAs", BOTH, ("file:odd.img", "nvme_emu1"), [str(SIZE + 100), "512"]),
+    ("source file too long", (SRC, "nvme_emu1,size=1M,cmb=1M"), ("file:src.img", "nvme_emu1"),
+     ["0+8192", "2048"]),
+    ("lengths of file and device differ", BOTH, ("file:src.img:0+1M", "nvme_emu1:1:0+8"),
+     ["src.img:0+1M", "nvme_emu1:1:0+8", "1048576", "4096"]),
+    ("device too long for BYTES", BOTH, ("nvme_emu0", "file:new.img:0+8M"), ["new.img:0+8M"]),
+    ("target file of another length", BOTH, ("nvme_emu0:1:0+8", "file:new.img:0+8K"),
+     ["new.img:0+8K"]),
+    ("block size not aligned for the file", BOTH, ("file:src.img", "nvme_emu1", "-o", "1000"),
+     ["1000"]),
+    ("depth past io_uring's", BOTH, ("file:src.img", "nvme_emu1", "--via", "host", "-q", "5000"),
+     ["5000"]),
+    ("a file's memory", BOTH, ("file:src.img", "nvme_emu1", "--via", "src"), ["src.img", "--via"]),
+    ("a new file's memory", BOTH, ("nvme_emu0", "file:new.img", "--via", "dst"),
+     ["new.img", "--via"]),
+    ("new file, no such device", BOTH, ("nvme_emu0", "file:new.img", "--via", "nvme_emu9"),
+     ["nvme_emu9"]),
+    ("new file, malformed source", BOTH, ("nvme_emu0:7", "file:new.img"), ["nvme_emu0:7"]),
+    ("file to itself", BOTH, ("file:src.img", "file:src.img"), ["overlap", "src.img"]),
+    ("file to itself by hard link", BOTH, ("file:src.img:0+1M", "file:hard.img:512K"), ["overlap"]),
+    ("file to itself by symlink", BOTH, ("file:src.img:0+1M", "file:soft.img"), ["overlap"]),
+    ("device misspelt as file", BOTH, ("files:src.img", "nvme_emu1"), ["files:src.img", FILE_FORM]),
+
     # CMB
     ("CMB too small for the depth", BOTH, (*PAIR, "-q", "9"), ["1024 KiB", "depth 9", "-q 8"]),
     ("CMB too small for one chunk", BOTH, (*PAIR, "-o", "2M"), ["1024 KiB", "2097152"]),
@@ -184,6 +233,12 @@ TESTPMD = [
      ["6144", "4096"]),
     ("copy: CMB too small for the depth", BOTH, ("-w", "copy", "--count", "1", "-q", "9"),
      ["1024 KiB", "depth 9"]),
+    ("copy: file that is not there", BOTH, ("-w", "copy", "--src", "file:none.img", "--dst",
+                                            "nvme_emu1"), ["--src", "none.img", FILE_FORM]),
+    ("copy: new file, and nothing else right", BOTH,
+     ("-w", "copy", "--src", "nvme_emu0", "--dst", "file:new.img", "-o", "1000"), ["1000"]),
+    ("file where nothing is copied", ONE, (*WRITE, "--devices", "file:dst.img"),
+     ["file:dst.img", "copy"]),
     ("copy: one device", ONE, ("-w", "copy", "--count", "1"), ["-w copy", "--src"]),
 ]
 
