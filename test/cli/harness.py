@@ -69,6 +69,7 @@ class Test:
         self.programs = {
             "nvme_copy": os.path.join(build, "examples/nvme_copy/nvme_copy"),
             "peerlane-testpmd": os.path.join(build, "app/testpmd/peerlane-testpmd"),
+            "peerlane-topo": os.path.join(build, "app/topo/peerlane-topo"),
         }
 
     # -- files --
