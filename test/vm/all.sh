@@ -69,6 +69,16 @@ guest() {
 	rm -f "$log.out"
 }
 
+# module KERNEL: it builds, with W=1 and every warning an error; guests find it in the cache.
+module() {
+	local status=0
+	case ${missing[*]-} in *"$1"*) return ;; esac
+	"$here/../../kernel/build.sh" "$("$here/kernel.sh" "$1" --dir)/build" >"$log" 2>&1 || status=$?
+	{ cat "$log" && echo "CELL $status 0 builds without a warning"; } >"$log.out"
+	results "peerlane_vfio_pci on $1" <"$log.out"
+	rm -f "$log.out"
+}
+
 # A kernel that cannot be had here skips what is for it, and says so.
 missing=()
 for kernel in 7.2 6.12; do
@@ -104,4 +114,15 @@ guest 7.2 intel cmb-pair -- 'isolation iommufd' 'isolation type1' 'queues iommuf
 guest 6.12 intel cmb-pair -- 'queues type1' 'mixed iommufd' 'nonroot type1'
 guest 7.2 intel cmb-pair -- 'revoke iommufd mem 20'
 guest 7.2 intel cmb-pair -- 'revoke iommufd reset 20'
+guest 7.2 intel cmb-pair -- 'recover iommufd flr 20' 'recover iommufd mem 20' 'recover type1 flr 2' \
+	'recover type1 mem 2'
 guest 7.2 intel cmb-pair -- 'rebind 100'
+
+# Files of the kernel's NVMe driver, and the module. On --cpu EPYC the host bridge is one that the
+# kernel knows to pass peer-to-peer traffic, on --cpu max it is not.
+for kernel in 7.2 6.12; do
+	module $kernel
+	guest $kernel intel cmb-pair --cpu EPYC -- 'module-file iommufd works 16'
+done
+guest 6.12 intel cmb-pair --cpu EPYC -- 'module-file type1 works 8'
+guest 7.2 intel cmb-pair --cpu max -- 'module-file iommufd refused 8'
