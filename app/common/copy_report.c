@@ -71,6 +71,7 @@ int app_copy_result_add(struct app_copy_result *r, const struct pl_copy *job, in
 	sum->commands += s.commands;
 	sum->syscalls += s.syscalls;
 	sum->file_ios += s.file_ios;
+	sum->file_host_bytes += s.file_host_bytes;
 	pl_hist_merge(&r->read_latency, s.read_latency);
 	pl_hist_merge(&r->write_latency, s.write_latency);
 	return take_ranges(r, job);
@@ -127,6 +128,9 @@ static void host_dram_text(const struct app_copy_result *r, char *buf, size_t le
 	if (r->stats.traffic_known)
 		snprintf(buf, len, "host DRAM: %s",
 			 app_size_format(app_traffic_host_data(&r->stats.copy_traffic), size));
+	else if (r->stats.file_ios)
+		snprintf(buf, len, "host DRAM: %s for the file, unknown for the device (it does not "
+			 "count)", app_size_format(r->stats.file_host_bytes, size));
 	else
 		snprintf(buf, len, "host DRAM: unknown (device does not count)");
 }
@@ -135,7 +139,7 @@ const char *app_copy_summary(const struct app_copy_result *r, uint64_t hz, char 
 {
 	double seconds = (double)r->stats.copy_cycles / (double)hz;
 	char copied[APP_SIZE_TEXT], total[APP_SIZE_TEXT], rate[APP_SIZE_TEXT];
-	char host[80], result[120], jobs[40] = "";
+	char host[120], result[120], jobs[40] = "";
 
 	app_size_format(r->stats.bytes_copied, copied);
 	if (r->error == -ECANCELED)
@@ -233,7 +237,7 @@ static json_t *peerlane_json(const struct app_copy_result *r)
 
 	return json_pack(
 		"{s:s, s:s, s:s, s:s, s:s, s:b, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:b, "
-		"s:I, s:{s:o, s:o}, s:o, s:{s:I, s:I}, s:I, s:{s:I, s:I}, s:o}",
+		"s:I, s:{s:o, s:o}, s:o, s:{s:I, s:I}, s:I, s:{s:I, s:I, s:I}, s:o}",
 		"src", r->src, "dst", r->dst, "via", r->via, "path", r->plan.path, "reason",
 		r->plan.reason, "p2p", (int)r->plan.p2p, "provider", r->plan.provider, "chunk",
 		(json_int_t)r->plan.chunk, "depth", (json_int_t)r->plan.depth, "copies",
@@ -246,6 +250,7 @@ static json_t *peerlane_json(const struct app_copy_result *r)
 		(json_int_t)s->sq_doorbells, "cq", (json_int_t)s->cq_doorbells, "commands",
 		(json_int_t)s->commands,
 		"io_uring", "enters", (json_int_t)s->syscalls, "ios", (json_int_t)s->file_ios,
+		"host_dram_bytes", (json_int_t)s->file_host_bytes,
 		"complete_ranges", ranges_json(r));
 }
 

@@ -175,6 +175,7 @@ static void end_copying(struct pl_copy *job)
 		job->stats.commands += es.commands;
 		job->stats.syscalls += es.syscalls;
 		job->stats.file_ios += es.file_ios;
+		job->stats.file_host_bytes += es.file_host_bytes;
 	}
 }
 

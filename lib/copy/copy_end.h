@@ -33,6 +33,7 @@ struct copy_end_stats {
 	uint64_t cq_doorbells;
 	uint64_t syscalls;
 	uint64_t file_ios; /* requests to the kernel */
+	uint64_t file_host_bytes; /* of user data that they moved to or from host memory */
 };
 
 struct copy_end_ops {

@@ -448,7 +448,10 @@ static int file_check(struct copy_end *end)
 
 static void file_stats(const struct copy_end *end, struct copy_end_stats *stats)
 {
+	const uint64_t *host = end->file.q->traffic.bytes[PL_TRAFFIC_DATA][PL_TRAFFIC_HOST];
+
 	*stats = end->file.q->stats;
+	stats->file_host_bytes = host[0] + host[1];
 }
 
 static int file_traffic(const struct copy_end *end, struct pl_nvme_traffic *traffic)

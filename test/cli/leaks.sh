@@ -41,6 +41,9 @@ cmp src.img dst.img || status=1
 leaks "nvme_copy, through host memory" 0 $copy "${pair[@]}" -- nvme_emu0 nvme_emu1 --via host
 leaks "nvme_copy, failing" 1 $copy --vdev nvme_emu0,path=src.img,drop=3 \
 	--vdev nvme_emu1,path=dst.img,cmb=1M -- nvme_emu0 nvme_emu1
+leaks "nvme_copy, from a file" 0 $copy --vdev nvme_emu1,path=dst.img,cmb=1M -- file:src.img nvme_emu1
+leaks "nvme_copy, to a file" 0 $copy --vdev nvme_emu1,path=src.img,cmb=1M -- nvme_emu1 file:new.img
+leaks "nvme_copy, a file refused" 2 $copy "${pair[@]}" -- nvme_emu0 file:none.img --via dst
 leaks "nvme_copy, refused" 2 $copy "${pair[@]}" -- nvme_emu0 nvme_emu1 -q 9
 leaks "peerlane-testpmd, verifying" 0 $testpmd --vdev nvme_emu0,size=2M,pmr=1M -- \
 	-w randrw --count 300 --verify --json report.json

@@ -195,6 +195,103 @@ static void test_via(void **state)
 	assert_non_null(strstr(app_errmsg(), "accepted is auto, dst, src, host or a device"));
 }
 
+/* Only what begins like a size, after the last colon, is no part of the path. */
+static void test_file_ends(void **state)
+{
+	static const struct {
+		const char *text, *path;
+		uint64_t offset, bytes;
+	} good[] = {
+		{ "file:a", "a", 0, 0 },
+		{ "file:/mnt/a.img:4K", "/mnt/a.img", 4096, 0 },
+		{ "file:a:4K+1M", "a", 4096, 1 << 20 },
+		{ "file:a:0+512", "a", 0, 512 },
+		{ "file:a:b", "a:b", 0, 0 },
+		{ "file:a:b:8KiB", "a:b", 8192, 0 },
+		{ "file:a:5:0", "a:5", 0, 0 },
+		{ "file:a:5x", "a:5x", 0, 0 },
+		{ "file:a:5x+1", "a:5x+1", 0, 0 },
+		{ "file:a:5/b", "a:5/b", 0, 0 },
+		{ "file:a:", "a:", 0, 0 },
+		{ "file:a:+5", "a:+5", 0, 0 },
+		{ "file:a+5", "a+5", 0, 0 },
+		{ "file:nvme_emu0:1", "nvme_emu0", 1, 0 },
+		{ "file:file:a", "file:a", 0, 0 },
+	};
+	static const char *const malformed[] = {
+		"file:",       "file::5",    "file:a:5+", "file:a:5+0",
+		"file:a:5+4q", "file:a:5+-1", "file:a:99999999999999999999",
+	};
+	char longer[APP_TARGET_MAX + 8];
+	struct app_target t;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		assert_int_equal(app_end_parse("SRC", good[i].text, &t), 0);
+		assert_true(t.is_file);
+		assert_string_equal(t.path, good[i].path);
+		assert_string_equal(t.text, good[i].text);
+		assert_int_equal(t.offset, good[i].offset);
+		assert_int_equal(t.bytes, good[i].bytes);
+		assert_int_equal(t.bytes_given, good[i].bytes != 0);
+		assert_int_equal(app_target_parse("SRC", good[i].text, &t), -EINVAL);
+		assert_non_null(strstr(app_errmsg(), "end of a copy only"));
+	}
+	for (size_t i = 0; i < sizeof(malformed) / sizeof(malformed[0]); i++) {
+		assert_int_equal(app_end_parse("SRC", malformed[i], &t), -EINVAL);
+		assert_non_null(strstr(app_errmsg(), malformed[i]));
+		assert_non_null(strstr(app_errmsg(), APP_FILE_FORM));
+	}
+	memset(longer, 'x', sizeof(longer));
+	memcpy(longer, "file:", 5);
+	longer[APP_TARGET_MAX] = '\0';
+	assert_int_equal(app_end_parse("SRC", longer, &t), -EINVAL);
+	longer[APP_TARGET_MAX - 1] = '\0';
+	assert_int_equal(app_end_parse("SRC", longer, &t), 0);
+	assert_int_equal(app_end_parse("SRC", "nvme_emu0:1:8+8", &t), 0);
+	assert_true(!t.is_file && t.nlb == 8);
+	assert_int_equal(app_end_parse("SRC", "nvme_emu0:x", &t), -EINVAL);
+	assert_non_null(strstr(app_errmsg(), APP_FILE_FORM));
+}
+
+/* Bytes of a file against LBAs of a namespace. */
+static void test_file_lengths(void **state)
+{
+	struct pl_nvme_ns ns = { .nsid = 1, .lba_shift = 12, .nlb = 100 };
+	struct app_target dev = { .text = "d", .ns = &ns, .slba = 1, .nlb = 99 };
+	struct app_target file = { .text = "f", .is_file = true, .offset = 512 };
+	struct pl_copy_opts o = { .opts_size = sizeof(o) };
+	struct app_via via;
+
+	(void)state;
+	assert_int_equal(app_via_parse("auto", &via), 0);
+	/* To a file: the rest of the namespace, or what fits BYTES. */
+	assert_int_equal(app_copy_opts_set(&o, &dev, &file, &via, false), 0);
+	assert_true(o.nlb == 99 && o.bytes == 0 && o.dst_offset == 512 && o.src_slba == 1);
+	file.bytes_given = true;
+	file.bytes = 8192;
+	assert_int_equal(app_copy_opts_set(&o, &dev, &file, &via, false), 0);
+	assert_int_equal(o.nlb, 2);
+	file.bytes = 8193;
+	assert_int_equal(app_copy_opts_set(&o, &dev, &file, &via, false), -EINVAL);
+	assert_non_null(strstr(app_errmsg(), "no whole number"));
+	/* From one: all of it, or +NLB. */
+	file.bytes_given = false;
+	file.bytes = 1000;
+	memset(&o, 0, sizeof(o));
+	assert_int_equal(app_copy_opts_set(&o, &file, &dev, &via, false), 0);
+	assert_true(o.bytes == 1000 && o.nlb == 0 && o.src_offset == 512 && o.dst_slba == 1);
+	dev.nlb_given = true;
+	dev.nlb = 1;
+	assert_int_equal(app_copy_opts_set(&o, &file, &dev, &via, false), -EINVAL);
+	file.bytes = 8192;
+	assert_int_equal(app_copy_opts_set(&o, &file, &dev, &via, false), 0);
+	assert_int_equal(o.bytes, 4096);
+	file.bytes_given = true;
+	assert_int_equal(app_copy_opts_set(&o, &file, &dev, &via, false), -EINVAL);
+	assert_non_null(strstr(app_errmsg(), "differ in length: 8192 and 4096 bytes"));
+}
+
 /* Ranges given on either side, with LBAs of 512 and 4096 bytes. */
 static void test_copy_opts(void **state)
 {
@@ -355,6 +452,8 @@ static void test_cli_values(void **state)
 
 	assert_int_equal(app_setup_status(-EINVAL), 2);
 	assert_int_equal(app_setup_status(-EREMOTEIO), 2);
+	assert_int_equal(app_setup_status(-EACCES), 2);
+	assert_int_equal(app_setup_status(-EBUSY), 2);
 	assert_int_equal(app_setup_status(-ENOMEM), 1);
 	assert_int_equal(app_setup_status(-EIO), 1);
 }
@@ -365,6 +464,8 @@ int main(void)
 		cmocka_unit_test(test_u64),         cmocka_unit_test(test_size_parse),
 		cmocka_unit_test(test_size_format), cmocka_unit_test(test_device),
 		cmocka_unit_test(test_target),      cmocka_unit_test(test_via),
+		cmocka_unit_test(test_file_ends),
+		cmocka_unit_test(test_file_lengths),
 		cmocka_unit_test(test_copy_opts),   cmocka_unit_test(test_cli_split),
 		cmocka_unit_test(test_cli_getopt),  cmocka_unit_test(test_cli_values),
 	};

@@ -283,6 +283,10 @@ static void test_copy_summary(void **state)
 	app_copy_summary(&result, 1000, buf, sizeof(buf));
 	assert_non_null(strstr(buf, "host DRAM: unknown (device does not count)"));
 
+	result.stats.file_ios = 1;
+	app_copy_summary(&result, 1000, buf, sizeof(buf));
+	assert_non_null(strstr(buf, "host DRAM: 0 B for the file, unknown for the device"));
+
 	fill_result();
 	result.stats.bytes_verified -= 512;
 	assert_false(app_copy_verified(&result));
