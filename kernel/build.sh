@@ -1,21 +1,27 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Builds peerlane_vfio_pci for a kernel, outside the tree, and prints the path of the module.
+# Builds a module for a kernel, outside the tree, and prints its path.
 set -euo pipefail
 
 usage() {
 	cat >&2 <<USAGE
-usage: build.sh KDIR [OUTDIR]
-Builds kernel/linux/peerlane_vfio_pci against KDIR (/lib/modules/VERSION/build, or
-\$(test/vm/kernel.sh 7.2 --dir)/build) with W=1, every warning an error, and prints the path of
-peerlane_vfio_pci.ko. Without OUTDIR it goes to a cache keyed by kernel and source,
-\${XDG_CACHE_HOME:-~/.cache}/peerlane/modules, or to a temporary directory if that is read-only.
+usage: build.sh [--source DIR] KDIR [OUTDIR]
+Builds kernel/linux/peerlane_vfio_pci (or the module whose Kbuild is in DIR, of the same name) against
+KDIR (/lib/modules/VERSION/build, or \$(test/vm/kernel.sh 7.2 --dir)/build) with W=1, every warning an
+error, and prints the path of the module. Without OUTDIR it goes to a cache keyed by kernel and
+source, \${XDG_CACHE_HOME:-~/.cache}/peerlane/modules, or to a temporary directory where that is
+read-only.
 USAGE
 	exit 2
 }
+src=$(cd "$(dirname "${BASH_SOURCE[0]}")/linux/peerlane_vfio_pci" && pwd)
+if [ "${1-}" = --source ] && [ -e "${2-}/Kbuild" ]; then
+	src=$(realpath "$2")
+	shift 2
+fi
 [ $# -ge 1 ] && [ $# -le 2 ] && [ -e "$1/Makefile" ] || usage
 kdir=$(realpath "$1")
-src=$(cd "$(dirname "${BASH_SOURCE[0]}")/linux/peerlane_vfio_pci" && pwd)
+ko=$(basename "$src").ko
 
 out=${2:-}
 if [ -z "$out" ]; then
@@ -27,11 +33,11 @@ if [ -z "$out" ]; then
 		find "$src" -type f -print0 | sort -z | xargs -0 cat
 	} | sha256sum | cut -c1-12)
 	out=$cache/modules/$key
-	if [ ! -e "$out/peerlane_vfio_pci.ko" ] && ! mkdir -p "$out" 2>/dev/null; then
+	if [ ! -e "$out/$ko" ] && ! mkdir -p "$out" 2>/dev/null; then
 		out=$(mktemp -d)
 	fi
 fi
-if [ ! -e "$out/peerlane_vfio_pci.ko" ] || [ $# -eq 2 ]; then
+if [ ! -e "$out/$ko" ] || [ $# -eq 2 ]; then
 	work=$(mktemp -d)
 	trap 'rm -rf "$work"' EXIT
 	cp -r "$src/." "$work"
@@ -42,7 +48,7 @@ if [ ! -e "$out/peerlane_vfio_pci.ko" ] || [ $# -eq 2 ]; then
 	}
 	mkdir -p "$out"
 	# Whole or not at all: another build may be at it.
-	cp "$work/peerlane_vfio_pci.ko" "$out/.new.$$"
-	mv "$out/.new.$$" "$out/peerlane_vfio_pci.ko"
+	cp "$work/$ko" "$out/.new.$$"
+	mv "$out/.new.$$" "$out/$ko"
 fi
-echo "$out/peerlane_vfio_pci.ko"
+echo "$out/$ko"

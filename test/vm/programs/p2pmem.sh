@@ -18,6 +18,9 @@ to_module() {
 
 p2pmem() { cat "/sys/bus/pci/devices/$1/p2pmem/$2"; }
 
+# Nobody has anything of it; what the dead had may still be on its way.
+pool_whole() { [ "$(p2pmem "$1" available)" = "$(p2pmem "$1" size)" ]; }
+
 unbind() {
 	echo "$1" >"/sys/bus/pci/devices/$1/driver/unbind" || fail "$1: cannot be unbound"
 }

@@ -45,7 +45,7 @@ for engine in psync libaio io_uring; do
 done
 fio "${verify[@]}" --ioengine=psync >/dev/null 2>&1 || fail "the same fio job fails with ordinary memory"
 
-[ "$(p2pmem "$b" available)" = "$(p2pmem "$b" size)" ] || fail "p2pmem is left over"
+pool_whole "$b" || fail "p2pmem is left over"
 umount /mnt
 to_kernel "$b"
 unload_module

@@ -11,7 +11,7 @@ to_module "$a"
 to_user "$b"
 out=$("$programs/p2pmem_errno" "$a" "$b" 2>&1) || fail "$out"
 to_module "$a"
-[ "$(p2pmem "$a" available)" = "$(p2pmem "$a" size)" ] || fail "the pool is not whole after a new bind"
+pool_whole "$a" || fail "the pool is not whole after a new bind"
 to_kernel "$a"
 unload_module
 check_leaks
