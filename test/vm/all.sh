@@ -108,10 +108,10 @@ guest 7.2 intel lba4k-multins -- 'io iommufd' 'p2p iommufd 1 dst'
 guest 7.2 intel cmb-pair --append initcall_blacklist=nvme_init -- cmb-cold 'cold iommufd' 'cold type1'
 
 # What the memory and the queues are for.
-guest 7.2 intel cmb-pair -- 'isolation iommufd' 'isolation type1' 'queues iommufd' 'queues type1' \
-	'maps iommufd' 'maps type1' 'syscalls iommufd' 'syscalls type1' 'mixed iommufd' 'mixed type1' \
+guest 7.2 intel cmb-pair -- 'isolation iommufd' 'isolation type1' \
+	'maps iommufd' 'maps type1' 'syscalls iommufd' 'mixed iommufd' 'mixed type1' \
 	'nonroot iommufd' 'nonroot type1' topo 'witness iommufd'
-guest 6.12 intel cmb-pair -- 'queues type1' 'mixed iommufd' 'nonroot type1'
+guest 6.12 intel cmb-pair -- 'mixed iommufd' 'nonroot type1'
 guest 7.2 intel cmb-pair -- 'revoke iommufd mem 20'
 guest 7.2 intel cmb-pair -- 'revoke iommufd reset 20'
 guest 7.2 intel cmb-pair -- 'recover iommufd flr 20' 'recover iommufd mem 20' 'recover type1 flr 2' \

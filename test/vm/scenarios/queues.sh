@@ -5,22 +5,34 @@
 . "$PL_VM/guest/peerlane.sh"
 backend=${1:?queues BACKEND} bdf=0000:01:00.0 other=0000:02:00.0
 
-# trace COMMAND...: what QEMU says meanwhile of submission queues and PRPs, in $trace.
+events='pci_nvme_create_sq pci_nvme_map_prp pci_nvme_mmio_write'
+# trace COMMAND...: what QEMU says meanwhile of submission queues, PRPs and the CMB's address, in
+# $trace; the last of these in $base.
 trace() {
-	local event
+	local event register value high=0
 	trace=$PL_RESULTS/trace.$((traces = traces + 1))
 	qemu_monitor logfile "$PL_HOST_RESULTS/$(basename "$trace")"
-	for event in pci_nvme_create_sq pci_nvme_map_prp; do
-		qemu_monitor trace-event $event on
+	for event in $events; do
+		qemu_monitor trace-event "$event" on
 	done
 	"$@"
-	for event in pci_nvme_create_sq pci_nvme_map_prp; do
-		qemu_monitor trace-event $event off
+	for event in $events; do
+		qemu_monitor trace-event "$event" off
 	done
+	# Where the controller was told that its CMB is: CMBMSC.CBA, bits 63:12 of register 50h, when
+	# CMSE, bit 1, was written with them. QEMU shows the register's halves.
+	base=0
+	while read -r register value; do
+		if [ "$register" = 0x54 ]; then
+			high=$value
+		elif [ $((value & 2)) -ne 0 ]; then
+			base=$((high << 32 | value & ~4095))
+		fi
+	done < <(sed -n 's/.*mmio_write addr \(0x5[04]\) data \(0x[0-9a-f]*\) size 4.*/\1 \2/p' "$trace")
+	[ $base -ne 0 ] || fail "CMBMSC.CMSE was never written"
 }
 
-# Both are addresses the way the controller sees them: in the window of its CMB, or not. The kernel
-# gives no BAR of ours such an address: the window's is the IOVA.
+# Addresses are as the controller sees them: in its CMB of 64 MiB, or not.
 in_window() {
 	[ $(($1)) -ge $((base)) ] && [ $(($1)) -lt $((base + (64 << 20))) ]
 }
@@ -38,16 +50,10 @@ places() {
 sq_addresses='.*create submission queue, addr=\(0x[0-9a-f]*\),.*'
 list_addresses='.*len 65536 prp1 0x[0-9a-f]* prp2 \(0x[0-9a-f]*\) num_prps 1[67].*'
 
-workload() { # workload ARGS: with the CMB's base, which QEMU's CMBMSC still tells while it runs
-	"$testpmd" -l 0 -m 64 --iommu="$backend" -a "$bdf$1" -- -w randrw -o 64K -q 8 --count 500 \
-		--verify >/tmp/out 2>&1 &
-	base=0
-	while kill -0 $! 2>/dev/null; do
-		base=$(($(nvme_reg "$bdf" 0x50 64) & ~4095))
-		[ $base -eq 0 ] || break
-	done
-	wait $! || fail "-a $bdf$1: $(cat /tmp/out)"
-	grep -q ' 0 mismatches' /tmp/out || fail "-a $bdf$1: not verified: $(cat /tmp/out)"
+workload() { # workload ARGS
+	out=$("$testpmd" -l 0 -m 64 --iommu="$backend" -a "$bdf$1" -- -w randrw -o 64K -q 8 --count 500 \
+		--verify 2>&1) || fail "-a $bdf$1: $out"
+	grep -q ' 0 mismatches' <<<"$out" || fail "-a $bdf$1: not verified: $out"
 }
 
 traces=0
@@ -64,7 +70,6 @@ if [ "$(bar_size "$bdf" 2)" -eq 0 ]; then
 fi
 for args in '' ,sq=cmb ,prp=cmb ,sq=cmb,prp=cmb; do
 	trace workload "$args"
-	[ $base -ne 0 ] || fail "the CMB's base was never seen in CMBMSC"
 	sq=$(places "$sq_addresses") prp=$(places "$list_addresses")
 	case $args in *sq=cmb*) want='*[1-9]* in CMB, 0 elsewhere' ;; *) want='0 in CMB, *[1-9]* elsewhere' ;; esac
 	# shellcheck disable=SC2053
