@@ -55,7 +55,8 @@ static int set_length(struct pl_copy_opts *opts, const struct app_target *src,
 
 	if (length_given(dst) && want % lba)
 		return app_fail(-EINVAL,
-				"DST %s: %" PRIu64 " bytes are no whole number of the source's LBAs of "
+				"DST %s: %" PRIu64
+				" bytes are no whole number of the source's LBAs of "
 				"%u bytes",
 				dst->text, want, lba);
 	if (length_given(dst) && length_given(src) && have != want)

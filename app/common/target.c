@@ -76,8 +76,10 @@ static int malformed(const char *what, const char *text, const char *why, const 
 
 static int malformed_file(const char *what, const char *text, const char *why)
 {
-	return app_fail(-EINVAL, "%s %s: %s; accepted is " APP_FILE_FORM
-			", with sizes such as 4096, 128K or 1G", what, text, why);
+	return app_fail(-EINVAL,
+			"%s %s: %s; accepted is " APP_FILE_FORM
+			", with sizes such as 4096, 128K or 1G",
+			what, text, why);
 }
 
 /* Cuts @field at the first character of @stop; returns what follows it, or NULL. */
@@ -127,7 +129,8 @@ static int parse(const char *what, const char *text, const char *form, struct ap
 int app_target_parse(const char *what, const char *text, struct app_target *t)
 {
 	if (!strncmp(text, FILE_PREFIX, strlen(FILE_PREFIX)))
-		return malformed(what, text, "a file can be an end of a copy only", APP_TARGET_FORM);
+		return malformed(what, text, "a file can be an end of a copy only",
+				 APP_TARGET_FORM);
 	return parse(what, text, APP_TARGET_FORM, t);
 }
 
@@ -176,20 +179,23 @@ int app_end_parse(const char *what, const char *text, struct app_target *t)
 }
 
 /* A source is read to its end unless BYTES are given. */
-static int settle_source(const char *what, struct app_target *t, const struct pl_copy_file_info *info)
+static int settle_source(const char *what, struct app_target *t,
+			 const struct pl_copy_file_info *info)
 {
 	uint64_t end;
 
 	if (t->offset >= info->size)
-		return app_fail(-EINVAL, "%s %s: byte %" PRIu64 " is past the end of the file, which has "
-				"%" PRIu64 " bytes; accepted is " APP_FILE_FORM, what, t->text, t->offset,
-				info->size);
+		return app_fail(-EINVAL,
+				"%s %s: byte %" PRIu64 " is past the end of the file, which has "
+				"%" PRIu64 " bytes; accepted is " APP_FILE_FORM,
+				what, t->text, t->offset, info->size);
 	if (!t->bytes_given)
 		t->bytes = info->size - t->offset;
 	if (__builtin_add_overflow(t->offset, t->bytes, &end) || end > info->size)
-		return app_fail(-EINVAL, "%s %s: bytes %" PRIu64 "+%" PRIu64 " reach past the end of the "
-				"file, which has %" PRIu64 " bytes; accepted is " APP_FILE_FORM, what,
-				t->text, t->offset, t->bytes, info->size);
+		return app_fail(-EINVAL,
+				"%s %s: bytes %" PRIu64 "+%" PRIu64 " reach past the end of the "
+				"file, which has %" PRIu64 " bytes; accepted is " APP_FILE_FORM,
+				what, t->text, t->offset, t->bytes, info->size);
 	return 0;
 }
 
@@ -206,8 +212,11 @@ int app_end_open(const char *what, struct app_target *t, bool writes)
 	pl_copy_file_info(t->file, &info);
 	if ((t->offset | (t->bytes_given ? t->bytes : 0)) & (info.align - 1) &&
 	    (writes || t->offset & (info.align - 1) || t->offset + t->bytes != info.size))
-		return app_fail(-EINVAL, "%s %s: OFFSET and BYTES must be multiples of %u, as O_DIRECT wants "
-				"them; accepted is " APP_FILE_FORM, what, t->text, info.align);
+		return app_fail(
+			-EINVAL,
+			"%s %s: OFFSET and BYTES must be multiples of %u, as O_DIRECT wants "
+			"them; accepted is " APP_FILE_FORM,
+			what, t->text, info.align);
 	return writes ? 0 : settle_source(what, t, &info);
 }
 

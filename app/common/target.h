@@ -38,7 +38,7 @@ struct app_target {
 	bool is_file; /* then none of the above but `text` counts */
 	char path[APP_TARGET_MAX];
 	uint64_t offset;
-	uint64_t bytes; /* after app_target_open(): of a source never 0, of a destination if given */
+	uint64_t bytes; /* after app_target_open(): of a source never 0 */
 	bool bytes_given;
 	struct pl_copy_file *file; /* after app_target_open() */
 };

@@ -20,7 +20,7 @@ struct copy_io {
 	struct pl_nvme_op op; /* the NVMe end's; its ctx is this structure */
 	struct copy_slot *slot;
 	uint8_t *buf;
-	uint64_t at;   /* bytes from the start of the range */
+	uint64_t at; /* bytes from the start of the range */
 	uint32_t len;
 	uint32_t done; /* the file end's: bytes moved so far */
 	int error;     /* out: 0, or a negative errno that ops->failed() explains */
@@ -32,7 +32,7 @@ struct copy_end_stats {
 	uint64_t sq_doorbells;
 	uint64_t cq_doorbells;
 	uint64_t syscalls;
-	uint64_t file_ios; /* requests to the kernel */
+	uint64_t file_ios;        /* requests to the kernel */
 	uint64_t file_host_bytes; /* of user data that they moved to or from host memory */
 };
 
@@ -43,8 +43,8 @@ struct copy_end_ops {
 	bool (*same)(const struct copy_end *a, const struct copy_end *b);
 	/* Whether a provider of this kind could be reached; says nothing about the fabric. */
 	bool (*reaches)(const struct copy_end *end, const struct pl_nvme_ctrlr *provider);
-	/* One read proves that there is a way to the provider's memory. 0; -EREMOTEIO: there is none;
-	 * other errors are not the way's. NULL: this is known already. */
+	/* One read proves that there is a way to the provider's memory. 0; -EREMOTEIO: there is
+	 * none; other errors are not the way's. NULL: this is known already. */
 	int (*probe)(const struct copy_end *end, struct pl_p2p_heap *heap, const char *provider);
 
 	/* Takes what submit and poll need, when the job's buffers are there. */
@@ -59,10 +59,10 @@ struct copy_end_ops {
 	uint32_t (*submit)(struct copy_end *end, struct copy_io *const *ios, uint32_t n);
 	uint32_t (*poll)(struct copy_end *end, struct copy_io **done, uint32_t n);
 
-	/* Why @io has an error, as "read of ... failed @when..."; returns the errno for the user. */
+	/* Why @io has an error, as "read of ... failed @when..."; returns the user's errno. */
 	int (*failed)(const struct copy_end *end, const struct copy_io *io, const char *when);
 	int (*error)(const struct copy_end *end); /* nothing will complete any more */
-	int (*check)(struct copy_end *end);	  /* asks the device, which was silent for long */
+	int (*check)(struct copy_end *end);       /* asks the device, which was silent for long */
 
 	void (*stats)(const struct copy_end *end, struct copy_end_stats *stats);
 	int (*traffic)(const struct copy_end *end, struct pl_nvme_traffic *traffic);
@@ -72,14 +72,14 @@ struct copy_end_ops {
 
 struct copy_end {
 	const struct copy_end_ops *ops;
-	const char *name;	     /* "nvme_emu0", "file:a.img" */
-	char place[160];	     /* "nvme_emu0 namespace 1", "file:a.img" */
+	const char *name;            /* "nvme_emu0", "file:a.img" */
+	char place[160];             /* "nvme_emu0 namespace 1", "file:a.img" */
 	struct pl_nvme_ctrlr *ctrlr; /* NULL: a file */
-	uint32_t unit;	     /* bytes of what positions count: the LBA size, 1 in a file */
-	uint32_t block;	     /* bytes that I/O is a multiple of */
-	uint64_t first;	     /* start of the range, units */
+	uint32_t unit;               /* bytes of what positions count: the LBA size, 1 in a file */
+	uint32_t block;              /* bytes that I/O is a multiple of */
+	uint64_t first;              /* start of the range, units */
 	uint32_t max_depth;
-	bool writes;	     /* the destination */
+	bool writes; /* the destination */
 	union {
 		struct {
 			struct pl_nvme_ns *ns;
@@ -107,8 +107,8 @@ static inline void copy_end_queue(struct copy_end *end, struct copy_io *io)
 }
 void copy_end_flush(struct copy_end *end);
 
-/* Byte @at of the range in messages: what holds it, "LBA 25344" or "offset 512", and itself, "byte 77
- * of LBA 25344" or "byte 512". */
+/* Byte @at of the range in messages: what holds it, "LBA 25344" or "offset 512", and itself, "byte
+ * 77 of LBA 25344" or "byte 512". */
 struct copy_pos {
 	char text[56];
 };

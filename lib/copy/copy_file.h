@@ -15,15 +15,15 @@ struct pl_copy_file {
 	bool created; /* by us; removed again if nothing was written */
 	bool dirty;   /* a job began to write */
 	bool block;
-	bool direct;  /* O_DIRECT goes to a device, not through a page cache */
-	char fs[24];  /* of what kind the file system is */
+	bool direct; /* O_DIRECT goes to a device, not through a page cache */
+	char fs[24]; /* of what kind the file system is */
 	uint64_t size;
 	uint32_t align;
 	dev_t dev; /* identity: of a block device its number alone */
 	ino_t ino;
-	dev_t bdev;	   /* the block device that holds the data; 0: none is known */
-	size_t max_io;	   /* bytes of its largest command; 0: unknown */
-	bool can_poll;	   /* it has poll queues */
+	dev_t bdev;    /* the block device that holds the data; 0: none is known */
+	size_t max_io; /* bytes of its largest command; 0: unknown */
+	bool can_poll; /* it has poll queues */
 };
 
 /* file_probe.c */

@@ -32,7 +32,8 @@ static int open_failed(const struct pl_copy_file *f, int err)
 	case ENOENT:
 	case ENOTDIR:
 		return pl_fail(-ENOENT, "%s: %s", f->name,
-			       f->writable ? "its directory does not exist" : "there is no such file");
+			       f->writable ? "its directory does not exist"
+					   : "there is no such file");
 	case EACCES:
 	case EPERM:
 	case EROFS:
@@ -40,12 +41,16 @@ static int open_failed(const struct pl_copy_file *f, int err)
 			       f->writable ? "reading and writing" : "reading", strerror(err));
 	case EBUSY:
 	case ETXTBSY:
-		return pl_fail(-EBUSY, "%s is in use (%s): a block device that is mounted, or part of "
-			       "another, is not written to", f->name, strerror(err));
+		return pl_fail(-EBUSY,
+			       "%s is in use (%s): a block device that is mounted, or part of "
+			       "another, is not written to",
+			       f->name, strerror(err));
 	case EINVAL:
 	case EOPNOTSUPP:
-		return pl_fail(-ENOTSUP, "%s: no O_DIRECT on its file system (%s): use a file on "
-			       "another one", f->name, f->fs);
+		return pl_fail(-ENOTSUP,
+			       "%s: no O_DIRECT on its file system (%s): use a file on "
+			       "another one",
+			       f->name, f->fs);
 	case EISDIR:
 	case ELOOP:
 	case ENAMETOOLONG:
@@ -72,12 +77,12 @@ static void name_fs(struct pl_copy_file *f)
 		unsigned long magic;
 		const char *name;
 	} known[] = {
-		{ TMPFS_MAGIC, "tmpfs" },	    { RAMFS_MAGIC, "ramfs" },
-		{ EXT4_SUPER_MAGIC, "ext4" },	    { XFS_SUPER_MAGIC, "xfs" },
-		{ BTRFS_SUPER_MAGIC, "btrfs" },	    { OVERLAYFS_SUPER_MAGIC, "overlay" },
-		{ NFS_SUPER_MAGIC, "nfs" },	    { V9FS_MAGIC, "9p" },
-		{ FUSE_SUPER_MAGIC, "fuse" },	    { F2FS_SUPER_MAGIC, "f2fs" },
-		{ MSDOS_SUPER_MAGIC, "vfat" },	    { SQUASHFS_MAGIC, "squashfs" },
+		{ TMPFS_MAGIC, "tmpfs" },       { RAMFS_MAGIC, "ramfs" },
+		{ EXT4_SUPER_MAGIC, "ext4" },   { XFS_SUPER_MAGIC, "xfs" },
+		{ BTRFS_SUPER_MAGIC, "btrfs" }, { OVERLAYFS_SUPER_MAGIC, "overlay" },
+		{ NFS_SUPER_MAGIC, "nfs" },     { V9FS_MAGIC, "9p" },
+		{ FUSE_SUPER_MAGIC, "fuse" },   { F2FS_SUPER_MAGIC, "f2fs" },
+		{ MSDOS_SUPER_MAGIC, "vfat" },  { SQUASHFS_MAGIC, "squashfs" },
 	};
 	struct statfs st;
 
@@ -92,7 +97,7 @@ static void name_fs(struct pl_copy_file *f)
 
 static int check_type(struct pl_copy_file *f, const struct stat *st)
 {
-	const char *what = S_ISDIR(st->st_mode)	   ? "a directory"
+	const char *what = S_ISDIR(st->st_mode)    ? "a directory"
 			   : S_ISCHR(st->st_mode)  ? "a character device"
 			   : S_ISFIFO(st->st_mode) ? "a pipe"
 						   : "a socket";
@@ -166,8 +171,8 @@ static bool queue_figure(dev_t dev, const char *what, unsigned long *value)
 		FILE *in;
 		bool ok;
 
-		snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/%squeue/%s", major(dev), minor(dev),
-			 up[i], what);
+		snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/%squeue/%s", major(dev),
+			 minor(dev), up[i], what);
 		in = fopen(path, "re");
 		if (!in)
 			continue;
@@ -206,8 +211,8 @@ static int find_alignment(struct pl_copy_file *f)
 #endif
 	/* Landing checks count in 8 bytes, and chunks come in powers of two as a rule. */
 	if (f->align < 8 || f->align > MOST_ALIGN || f->align & (f->align - 1))
-		return pl_fail(-ENOTSUP, "%s: O_DIRECT in units of %u bytes is not supported", f->name,
-			       f->align);
+		return pl_fail(-ENOTSUP, "%s: O_DIRECT in units of %u bytes is not supported",
+			       f->name, f->align);
 	return 0;
 }
 
@@ -219,7 +224,8 @@ int pl_copy_file_open(const char *path, unsigned int flags, struct pl_copy_file 
 
 	*file = NULL;
 	if (flags & ~PL_COPY_FILE_WRITE)
-		return pl_fail(-EINVAL, "flags %x of a file: accepted is PL_COPY_FILE_WRITE", flags);
+		return pl_fail(-EINVAL, "flags %x of a file: accepted is PL_COPY_FILE_WRITE",
+			       flags);
 	if (!len)
 		return pl_fail(-EINVAL, "a file without a name");
 	f = pl_inject_hit() ? NULL : calloc(1, sizeof(*f));

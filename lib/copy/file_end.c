@@ -1,46 +1,25 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A file or block device as an end of a copy: an io_uring of O_DIRECT requests. One io_uring_enter()
- * hands a burst to the kernel; completions are read from the ring without one, unless the device is
- * polled. The file is registered, and so are buffers in host memory; never those in a peer's, whose
- * pages refuse to be pinned for long.
+ * A file or block device as an end of a copy: O_DIRECT requests on an io_uring. One
+ * io_uring_enter() hands a burst to the kernel; completions are read from the ring without one,
+ * unless the device is polled.
  */
 #include <fcntl.h>
 #include <inttypes.h>
-#include <liburing.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include <rte_common.h>
-#include <rte_cycles.h>
 
 #include "copy_file.h"
 #include "copy_internal.h"
+#include "file_ring.h"
 #include "pl_inject.h"
 #include "pl_log.h"
 
-#define MAX_DEPTH	4096u
-/* The kernel ends what its devices do not answer (30 s for NVMe), so this is not reached. */
-#define CLOSE_TIMEOUT_S 90u
-#define PROBE_TIMEOUT_S 5u
-#define REGIONS		2u
-
-struct copy_file_queue {
-	struct io_uring ring;
-	int fd; /* or its index among the registered files: see sqe_flags */
-	unsigned int sqe_flags;
-	bool polled;
-	bool have_ring;
-	uint32_t in_flight;
-	uint32_t nb_regions;
-	struct iovec region[REGIONS]; /* registered: the index is the buffer's */
-	struct iovec peer;	      /* the buffers in a peer's memory; of no bytes in host memory */
-	enum pl_traffic_mem peer_mem;
-	struct copy_end_stats stats;
-	struct pl_nvme_traffic traffic;
-};
+#define MAX_DEPTH 4096u
 
 /* ---- ranges ---- */
 
@@ -53,18 +32,26 @@ static int file_check_range(const struct copy_end *end, uint64_t n, const char *
 	if (end->writes && !f->writable)
 		return pl_fail(-EINVAL, "%s was not opened with PL_COPY_FILE_WRITE", f->name);
 	if (size == INT64_MAX && (end->first >= size || n > size - end->first))
-		return pl_fail(-EINVAL, "the %s range %" PRIu64 "+%" PRIu64 " of %s goes past what any file "
-			       "has", what, end->first, n, f->name);
+		return pl_fail(-EINVAL,
+			       "the %s range %" PRIu64 "+%" PRIu64 " of %s goes past what any file "
+			       "has",
+			       what, end->first, n, f->name);
 	if (end->first >= size || n > size - end->first)
-		return pl_fail(-EINVAL, "the %s range %" PRIu64 "+%" PRIu64 " goes past the end of %s, "
-			       "which has %" PRIu64 " bytes", what, end->first, n, f->name, size);
+		return pl_fail(-EINVAL,
+			       "the %s range %" PRIu64 "+%" PRIu64 " goes past the end of %s, "
+			       "which has %" PRIu64 " bytes",
+			       what, end->first, n, f->name, size);
 	if (end->first & (f->align - 1))
-		return pl_fail(-EINVAL, "the %s range starts at byte %" PRIu64 " of %s, where O_DIRECT "
-			       "wants a multiple of %u", what, end->first, f->name, f->align);
+		return pl_fail(-EINVAL,
+			       "the %s range starts at byte %" PRIu64 " of %s, where O_DIRECT "
+			       "wants a multiple of %u",
+			       what, end->first, f->name, f->align);
 	/* The last block of a file may be read as far as it goes. */
 	if (n & (f->align - 1) && (end->writes || end->first + n != f->size))
-		return pl_fail(-EINVAL, "the %s range has %" PRIu64 " bytes of %s, where O_DIRECT wants "
-			       "a multiple of %u", what, n, f->name, f->align);
+		return pl_fail(-EINVAL,
+			       "the %s range has %" PRIu64 " bytes of %s, where O_DIRECT wants "
+			       "a multiple of %u",
+			       what, n, f->name, f->align);
 	return 0;
 }
 
@@ -87,133 +74,7 @@ static int end_probe(const struct copy_end *end, struct pl_p2p_heap *heap, const
 	return file_probe(end->file.handle, heap, provider);
 }
 
-/* ---- the ring ---- */
-
-static int ring_failed(const struct pl_copy_file *f, int err)
-{
-	switch (err) {
-	case ENOSYS:
-		return pl_fail(-ENOTSUP, "%s: this kernel has no io_uring", f->name);
-	case EPERM:
-	case EACCES:
-		return pl_fail(-EACCES, "%s: io_uring is forbidden here: see the sysctl "
-			       "kernel.io_uring_disabled, or the container's seccomp filter", f->name);
-	default:
-		return pl_fail(-ENOMEM, "%s: no io_uring: %s; raise the limits of locked memory and "
-			       "open files (ulimit -l, -n)", f->name, strerror(err));
-	}
-}
-
-/* Until a request is back; for the probe only. */
-static int wait_one(struct io_uring *ring, int *res)
-{
-	uint64_t deadline = rte_rdtsc() + PROBE_TIMEOUT_S * rte_get_tsc_hz();
-	struct io_uring_cqe *cqe;
-
-	while (io_uring_peek_cqe(ring, &cqe)) {
-		if (rte_rdtsc() > deadline)
-			return -ETIMEDOUT;
-		io_uring_get_events(ring);
-	}
-	*res = cqe->res;
-	io_uring_cqe_seen(ring, cqe);
-	return 0;
-}
-
-/* One polled read of a block with data. NULL: it works; else why it does not. */
-static const char *try_polled(const struct pl_copy_file *f, struct io_uring *ring)
-{
-	const char *why = "it has no data to try it with";
-	struct io_uring_sqe *sqe;
-	int fd, opened, res = 0;
-	void *buf;
-	off_t at;
-
-	if (file_first_block(f, &fd, &opened, &at))
-		return why;
-	if (opened >= 0) { /* what holds for the device need not hold for the empty file */
-		close(opened);
-		return why;
-	}
-	buf = pl_inject_hit() ? NULL : aligned_alloc(PL_P2P_PAGE, RTE_MAX(f->align, PL_P2P_PAGE));
-	if (!buf)
-		return "out of memory";
-	sqe = io_uring_get_sqe(ring);
-	io_uring_prep_read(sqe, fd, buf, RTE_MAX(f->align, PL_P2P_PAGE), (uint64_t)at);
-	if (io_uring_submit(ring) != 1) {
-		free(buf);
-		return "a polled read is not accepted";
-	}
-	if (wait_one(ring, &res))
-		return "a polled read did not come back"; /* and its buffer is not ours any more */
-	free(buf);
-	return res < 0 ? strerror(-res) : NULL;
-}
-
-static int make_ring(struct copy_file_queue *q, uint32_t depth, unsigned int flags)
-{
-	int rc = pl_inject_hit() ? -ENOMEM : io_uring_queue_init(depth, &q->ring, flags);
-
-	q->have_ring = rc == 0;
-	return rc;
-}
-
-/* Polled where the device can be; `why` it cannot is told once, here. */
-static int open_ring(const struct pl_copy_file *f, struct copy_file_queue *q, uint32_t depth,
-		     char *how, size_t len)
-{
-	const char *why = f->can_poll ? NULL :
-			  f->bdev     ? "its block device has no poll queues" :
-					"no block device is behind it";
-	int rc;
-
-	if (!why) {
-		rc = make_ring(q, depth, IORING_SETUP_IOPOLL);
-		why = rc ? strerror(-rc) : try_polled(f, &q->ring);
-		q->polled = !why;
-		if (why && q->have_ring)
-			io_uring_queue_exit(&q->ring);
-	}
-	if (why) {
-		rc = make_ring(q, depth, 0);
-		if (rc)
-			return ring_failed(f, -rc);
-	}
-	if (q->polled)
-		snprintf(how, len, "io_uring, polled");
-	else
-		snprintf(how, len, "io_uring, not polled (%s)", why);
-	PL_LOG(INFO, "%s: %s", f->name, how);
-	return 0;
-}
-
-static void add_region(struct copy_file_queue *q, void *base, size_t len)
-{
-	if (base && len)
-		q->region[q->nb_regions++] = (struct iovec){ base, len };
-}
-
-/* Capabilities: what the kernel does not grant costs time, not the copy. */
-static void register_all(const struct pl_copy_file *f, struct copy_file_queue *q)
-{
-	int rc = pl_inject_hit() ? -ENOMEM : io_uring_register_files(&q->ring, &f->fd, 1);
-
-	q->fd = f->fd;
-	if (rc == 0) {
-		q->fd = 0;
-		q->sqe_flags = IOSQE_FIXED_FILE;
-	} else {
-		PL_LOG(INFO, "%s: not registered with io_uring: %s", f->name, strerror(-rc));
-	}
-	if (!q->nb_regions)
-		return;
-	rc = pl_inject_hit() ? -ENOMEM :
-			       io_uring_register_buffers(&q->ring, q->region, q->nb_regions);
-	if (rc == 0)
-		return;
-	q->nb_regions = 0;
-	PL_LOG(INFO, "%s: buffers not registered with io_uring: %s", f->name, strerror(-rc));
-}
+/* ---- the ring and the space ---- */
 
 static int file_open(struct copy_end *end, struct pl_copy *job)
 {
@@ -226,18 +87,18 @@ static int file_open(struct copy_end *end, struct pl_copy *job)
 	end->file.q = q;
 	if (!q)
 		return pl_fail(-ENOMEM, "no memory for the I/O of %s", f->name);
-	rc = open_ring(f, q, job->plan.depth, how, sizeof(job->plan.src_io));
+	rc = file_ring_open(q, f, job->plan.depth, how, sizeof(job->plan.src_io));
 	if (rc)
 		return rc;
 	if (job->heap) {
 		q->peer = (struct iovec){ job->bufs, len };
-		q->peer_mem = job->plan.kind == PL_MEM_PMR ? PL_TRAFFIC_PEER_PMR :
-							     PL_TRAFFIC_PEER_CMB;
+		q->peer_mem =
+			job->plan.kind == PL_MEM_PMR ? PL_TRAFFIC_PEER_PMR : PL_TRAFFIC_PEER_CMB;
 	} else {
-		add_region(q, job->bufs, len);
+		file_ring_add_region(q, job->bufs, len);
 	}
-	add_region(q, job->verify_bufs, job->verify_depth * 2 * job->buf_stride);
-	register_all(f, q);
+	file_ring_add_region(q, job->verify_bufs, job->verify_depth * 2 * job->buf_stride);
+	file_ring_register(q, f);
 	return 0;
 }
 
@@ -274,8 +135,10 @@ static int file_begin(struct copy_end *end, const struct pl_copy *job)
 	if (fstat(f->fd, &now) == 0 && now.st_size != st.st_size && ftruncate(f->fd, st.st_size))
 		PL_LOG(WARNING, "%s cannot be cut to its size of %lld bytes again", f->name,
 		       (long long)st.st_size);
-	return pl_fail(-ENOSPC, "%s has no room for %" PRIu64 " bytes at offset %" PRIu64 ": %s; nothing "
-		       "was written", f->name, bytes, end->first, strerror(err));
+	return pl_fail(-ENOSPC,
+		       "%s has no room for %" PRIu64 " bytes at offset %" PRIu64 ": %s; nothing "
+		       "was written",
+		       f->name, bytes, end->first, strerror(err));
 }
 
 /* ---- the data path ---- */
@@ -351,8 +214,7 @@ static bool complete(struct copy_end *end, struct copy_io *io, int res)
 		return true;
 	}
 	if (res > 0) {
-		enum pl_traffic_mem mem = inside(&q->peer, io->buf) ? q->peer_mem :
-								      PL_TRAFFIC_HOST;
+		enum pl_traffic_mem mem = inside(&q->peer, io->buf) ? q->peer_mem : PL_TRAFFIC_HOST;
 
 		q->traffic.bytes[PL_TRAFFIC_DATA][mem][io->write ? 0 : 1] += (uint32_t)res;
 		io->done += (uint32_t)res;
@@ -383,7 +245,8 @@ static uint32_t file_poll(struct copy_end *end, struct copy_io **done, uint32_t 
 		q->stats.syscalls++;
 		io_uring_get_events(&q->ring);
 	}
-	io_uring_for_each_cqe(&q->ring, head, cqe) {
+	io_uring_for_each_cqe(&q->ring, head, cqe)
+	{
 		struct copy_io *io = io_uring_cqe_get_data(cqe);
 
 		if (got == n)
@@ -408,30 +271,35 @@ static int file_failed(const struct copy_end *end, const struct copy_io *io, con
 
 	switch (-io->error) {
 	case ENODATA:
-		return pl_fail(-EIO, "%s of %u bytes at offset %" PRIu64 " of %s ended after %u%s: the "
-			       "file has become shorter", what, io->len, at, name, io->done, when);
+		return pl_fail(-EIO,
+			       "%s of %u bytes at offset %" PRIu64 " of %s ended after %u%s: the "
+			       "file has become shorter",
+			       what, io->len, at, name, io->done, when);
 	case ENOSPC:
 	case EDQUOT:
 	case EFBIG:
-		return pl_fail(-ENOSPC, "%s of %u bytes at offset %" PRIu64 " failed on %s%s: %s", what,
-			       io->len, at, name, when, strerror(-io->error));
+		return pl_fail(-ENOSPC, "%s of %u bytes at offset %" PRIu64 " failed on %s%s: %s",
+			       what, io->len, at, name, when, strerror(-io->error));
 	case ENXIO:
 	case ENODEV:
-		return pl_fail(-ENODEV, "%s of %u bytes at offset %" PRIu64 " failed on %s%s: its device "
-			       "is gone (%s)", what, io->len, at, name, when, strerror(-io->error));
+		return pl_fail(-ENODEV,
+			       "%s of %u bytes at offset %" PRIu64 " failed on %s%s: its device "
+			       "is gone (%s)",
+			       what, io->len, at, name, when, strerror(-io->error));
 	case EFAULT:
 	case EREMOTEIO:
 	case EINVAL:
 		if (!peer)
 			break;
-		return pl_fail(-EREMOTEIO, "%s of %u bytes at offset %" PRIu64 " failed on %s%s: its "
-			       "driver has no way to the peer's memory (%s)", what, io->len, at, name,
-			       when, strerror(-io->error));
+		return pl_fail(-EREMOTEIO,
+			       "%s of %u bytes at offset %" PRIu64 " failed on %s%s: its "
+			       "driver has no way to the peer's memory (%s)",
+			       what, io->len, at, name, when, strerror(-io->error));
 	default:
 		break;
 	}
-	return pl_fail(-EIO, "%s of %u bytes at offset %" PRIu64 " failed on %s%s: %s", what, io->len, at,
-		       name, when, strerror(-io->error));
+	return pl_fail(-EIO, "%s of %u bytes at offset %" PRIu64 " failed on %s%s: %s", what,
+		       io->len, at, name, when, strerror(-io->error));
 }
 
 static int file_no_error(const struct copy_end *end)
@@ -460,32 +328,15 @@ static int file_traffic(const struct copy_end *end, struct pl_nvme_traffic *traf
 	return 0;
 }
 
-/* Requests to a block device cannot be called back, so they are waited for. */
 static bool file_close(struct copy_end *end)
 {
-	uint64_t deadline = rte_rdtsc() + CLOSE_TIMEOUT_S * rte_get_tsc_hz();
 	struct copy_file_queue *q = end->file.q;
+	bool quiet = !q || file_ring_close(q);
 
 	end->file.q = NULL;
-	if (!q)
-		return true;
-	while (q->in_flight) {
-		struct __kernel_timespec second = { .tv_sec = 1 };
-		struct io_uring_cqe *cqe;
-
-		if (rte_rdtsc() > deadline)
-			return false; /* the ring stays, with what the kernel still does for it */
-		io_uring_submit(&q->ring);
-		if (q->polled ? io_uring_get_events(&q->ring) < 0 || io_uring_peek_cqe(&q->ring, &cqe) :
-				io_uring_wait_cqe_timeout(&q->ring, &cqe, &second))
-			continue;
-		io_uring_cqe_seen(&q->ring, cqe);
-		q->in_flight--;
-	}
-	if (q->have_ring)
-		io_uring_queue_exit(&q->ring);
-	free(q);
-	return true;
+	if (quiet)
+		free(q);
+	return quiet; /* else what the kernel still does needs it */
 }
 
 static const struct copy_end_ops file_end_ops = {

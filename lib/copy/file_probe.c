@@ -103,13 +103,15 @@ static int read_into(int fd, off_t at, uint8_t *buf, size_t len)
 
 static int no_way(const struct pl_copy_file *file, const char *provider, int err)
 {
-	const char *why = err == EFAULT ? "that mapping has no pages that the kernel can hand to its driver: "
-					  "bind the controller to peerlane_vfio_pci" :
-			  err == ENOMSG ? "the read completed, but the data did not arrive" :
-					  "no peer-to-peer path between the two devices, or their host "
-					  "bridge is not on the kernel's list";
+	const char *why =
+		err == EFAULT ? "that mapping has no pages that the kernel can hand to its driver: "
+				"bind the controller to peerlane_vfio_pci"
+		: err == ENOMSG ? "the read completed, but the data did not arrive"
+				: "no peer-to-peer path between the two devices, or their host "
+				  "bridge is not on the kernel's list";
 
-	return pl_fail(-EREMOTEIO, "the kernel's driver cannot read %s into the memory of %s (%s): %s",
+	return pl_fail(-EREMOTEIO,
+		       "the kernel's driver cannot read %s into the memory of %s (%s): %s",
 		       file->name, provider, strerror(err), why);
 }
 
@@ -138,15 +140,19 @@ int file_probe(const struct pl_copy_file *file, struct pl_p2p_heap *heap, const 
 	off_t at;
 
 	if (!file->direct)
-		return pl_fail(-EREMOTEIO, "%s is on %s, where no block device is seen that could do "
-			       "the DMA", file->name, file->fs);
+		return pl_fail(-EREMOTEIO,
+			       "%s is on %s, where no block device is seen that could do "
+			       "the DMA",
+			       file->name, file->fs);
 	if (file_first_block(file, &fd, &opened, &at)) {
-		PL_LOG(INFO, "%s has no data and its block device cannot be read: whether it reaches "
-		       "the memory of %s is seen at the first command", file->name, provider);
+		PL_LOG(INFO,
+		       "%s has no data and its block device cannot be read: whether it reaches "
+		       "the memory of %s is seen at the first command",
+		       file->name, provider);
 		return 0;
 	}
-	rc = pl_inject_hit() ? pl_fail(-ENOMEM, "no memory of %s to try", provider) :
-			       pl_p2p_alloc(heap, len, 0, &scratch);
+	rc = pl_inject_hit() ? pl_fail(-ENOMEM, "no memory of %s to try", provider)
+			     : pl_p2p_alloc(heap, len, 0, &scratch);
 	if (rc == 0) {
 		rc = read_into(fd, at, scratch, len);
 		if (rc)

@@ -14,9 +14,10 @@ static int nvme_check_range(const struct copy_end *end, uint64_t n, const char *
 	const struct pl_nvme_ns *ns = end->nvme.ns;
 
 	if (end->first >= ns->nlb || n > ns->nlb - end->first)
-		return pl_fail(-EINVAL, "the %s range %" PRIu64 "+%" PRIu64 " goes past the end of %s, "
-			       "which has %" PRIu64 " blocks of %u bytes", what, end->first, n,
-			       end->place, ns->nlb, end->unit);
+		return pl_fail(-EINVAL,
+			       "the %s range %" PRIu64 "+%" PRIu64 " goes past the end of %s, "
+			       "which has %" PRIu64 " blocks of %u bytes",
+			       what, end->first, n, end->place, ns->nlb, end->unit);
 	return 0;
 }
 

@@ -21,7 +21,8 @@ static bool try_dir(const char *parent)
 	snprintf(dir, sizeof(dir), "%s/peerlane-file.XXXXXX", parent);
 	if (!mkdtemp(dir))
 		return false;
-	good = pl_copy_file_open(file_path("probe"), PL_COPY_FILE_WRITE, &file) == 0 && file->direct;
+	good = pl_copy_file_open(file_path("probe"), PL_COPY_FILE_WRITE, &file) == 0 &&
+	       file->direct;
 	pl_copy_file_close(file);
 	if (!good)
 		rmdir(dir);

@@ -219,8 +219,13 @@ static void test_file_ends(void **state)
 		{ "file:file:a", "file:a", 0, 0 },
 	};
 	static const char *const malformed[] = {
-		"file:",       "file::5",    "file:a:5+", "file:a:5+0",
-		"file:a:5+4q", "file:a:5+-1", "file:a:99999999999999999999",
+		"file:",
+		"file::5",
+		"file:a:5+",
+		"file:a:5+0",
+		"file:a:5+4q",
+		"file:a:5+-1",
+		"file:a:99999999999999999999",
 	};
 	char longer[APP_TARGET_MAX + 8];
 	struct app_target t;
@@ -464,8 +469,7 @@ int main(void)
 		cmocka_unit_test(test_u64),         cmocka_unit_test(test_size_parse),
 		cmocka_unit_test(test_size_format), cmocka_unit_test(test_device),
 		cmocka_unit_test(test_target),      cmocka_unit_test(test_via),
-		cmocka_unit_test(test_file_ends),
-		cmocka_unit_test(test_file_lengths),
+		cmocka_unit_test(test_file_ends),   cmocka_unit_test(test_file_lengths),
 		cmocka_unit_test(test_copy_opts),   cmocka_unit_test(test_cli_split),
 		cmocka_unit_test(test_cli_getopt),  cmocka_unit_test(test_cli_values),
 	};

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Copies between files and devices, of random ranges, every way there is. Files are looked at as any
- * program does, devices through queue pairs that lib/copy knows nothing of, and both compared whole
- * with what the test knows they must hold. What crossed which memory must be exactly what the way
- * says, the kernel's part as the devices'.
+ * Copies between files and devices, of random ranges, every way there is. Files are looked at as
+ * any program does, devices through queue pairs that lib/copy knows nothing of, and both compared
+ * whole with what the test knows they must hold. What crossed which memory must be exactly what the
+ * way says, the kernel's part as the devices'.
  */
 #include "file_dir.h"
 
@@ -48,11 +48,11 @@ struct kase {
 
 static void describe(const struct kase *k, const char *what)
 {
-	print_error("case %u: %llu bytes, %s at %llu to %s at %llu, via %d, chunk %u, depth %u%s: %s\n",
-		    k->nr, (unsigned long long)k->bytes, k->src->name,
-		    (unsigned long long)k->src_at, k->dst->name, (unsigned long long)k->dst_at,
-		    (int)k->opts.via, k->opts.chunk, k->opts.depth, k->opts.verify ? ", verify" : "",
-		    what);
+	print_error(
+		"case %u: %llu bytes, %s at %llu to %s at %llu, via %d, chunk %u, depth %u%s: %s\n",
+		k->nr, (unsigned long long)k->bytes, k->src->name, (unsigned long long)k->src_at,
+		k->dst->name, (unsigned long long)k->dst_at, (int)k->opts.via, k->opts.chunk,
+		k->opts.depth, k->opts.verify ? ", verify" : "", what);
 }
 
 #define CHECK(k, condition)                      \
@@ -424,6 +424,45 @@ static void test_registered_buffers(void **state)
 	}
 }
 
+/* Where the file's block device has poll queues the ring is polled. This one may have none: then
+ * the first read shows it, and the copy goes on without. */
+static void test_polled(void **state)
+{
+	struct kase k = { .src = &ends[DEVS], .dst = &ends[0], .bytes = LEN };
+
+	(void)state;
+	for (int way = 0; way < 2; way++) {
+		struct pl_copy_file *file = file_open(k.src->name, 0);
+		struct pl_copy_opts o = {
+			.opts_size = sizeof(o),
+			.src_file = file,
+			.dst = ends[0].ns,
+			.bytes = LEN,
+			.via = way ? PL_COPY_VIA_HOST : PL_COPY_VIA_DST,
+			.chunk = 8192,
+			.verify = true,
+		};
+		struct pl_copy *job;
+		int rc;
+
+		random_target(&k);
+		put_end(k.dst);
+		file->can_poll = true;
+		if (pl_copy_create(&o, &job))
+			fail_msg("%s", pl_errmsg());
+		print_message("%s\n", pl_copy_plan(job)->src_io);
+		assert_non_null(strstr(pl_copy_plan(job)->src_io, "polled"));
+		assert_null(strstr(pl_copy_plan(job)->src_io, "no poll queues"));
+		while ((rc = pl_copy_poll(job)) > 0)
+			relax();
+		assert_int_equal(rc, 0);
+		pl_copy_destroy(job);
+		pl_copy_file_close(file);
+		memcpy(k.dst->holds, k.src->holds, LEN);
+		check_end(&k, k.dst);
+	}
+}
+
 static int setup(void **state)
 {
 	(void)state;
@@ -477,10 +516,9 @@ static int teardown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_random_copies),
-		cmocka_unit_test(test_sparse),
-		cmocka_unit_test(test_tail),
-		cmocka_unit_test(test_registered_buffers),
+		cmocka_unit_test(test_random_copies), cmocka_unit_test(test_sparse),
+		cmocka_unit_test(test_tail),          cmocka_unit_test(test_registered_buffers),
+		cmocka_unit_test(test_polled),
 	};
 
 	return cmocka_run_group_tests_name("copy_file", tests, setup, teardown);

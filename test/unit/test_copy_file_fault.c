@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Copies between a file and a device that go wrong, or are stopped: the file shrinks or is full, the
- * device says no, what the kernel wrote into a controller's memory does not arrive. What is reported
- * complete is there, and nothing is written after the job is gone.
+ * Copies between a file and a device that go wrong, or are stopped: the file shrinks or is full,
+ * the device says no, what the kernel wrote into a controller's memory does not arrive. What is
+ * reported complete is there, and nothing is written after the job is gone.
  */
 #include "file_dir.h"
 
@@ -293,8 +293,8 @@ static void test_verify_finds(void **state)
 			fd = open(file_path("file"), O_WRONLY | O_CLOEXEC);
 			assert_int_equal(pwrite(fd, &wrong, 1, (off_t)at[i]), 1);
 			close(fd);
-			snprintf(text, sizeof(text), to_file ? "byte %zu of file:" : "offset %zu of file:",
-				 at[i]);
+			snprintf(text, sizeof(text),
+				 to_file ? "byte %zu of file:" : "offset %zu of file:", at[i]);
 			ends_with(&r, -EILSEQ, text);
 			stop(&r);
 		}
@@ -313,11 +313,11 @@ static void test_device_errors(void **state)
 			poll_to(&r, LEN / 4);
 			inject(DEV, &(struct nvme_emu_inject){
 					    .fault = NVME_EMU_FAULT_STATUS,
-					    .qid = pl_nvme_qpair_id(to_file ? r.job->src.nvme.qp :
-									      r.job->dst.nvme.qp),
+					    .qid = pl_nvme_qpair_id(to_file ? r.job->src.nvme.qp
+									    : r.job->dst.nvme.qp),
 					    .opc = to_file ? NVME_CMD_READ : NVME_CMD_WRITE,
-					    .status = to_file ? NVME_SC_UNRECOVERED_READ :
-								NVME_SC_WRITE_FAULT });
+					    .status = to_file ? NVME_SC_UNRECOVERED_READ
+							      : NVME_SC_WRITE_FAULT });
 			ends_with(&r, -EIO, to_file ? "Unrecovered Read Error" : "Write Fault");
 			assert_in_range(check_target(&r, false), LEN / 4, LEN - CHUNK);
 			stop(&r);
@@ -329,7 +329,7 @@ static void test_device_errors(void **state)
 static struct copy_end_ops broken;
 static const struct copy_end_ops *good;
 static unsigned int until; /* I/Os before the one that is broken */
-static int answer;	   /* what becomes of it: an errno, or 0 for data that go astray */
+static int answer;         /* what becomes of it: an errno, or 0 for data that go astray */
 
 static uint32_t broken_poll(struct copy_end *end, struct copy_io **done, uint32_t n)
 {
@@ -387,8 +387,8 @@ static void test_kernel_errors(void **state)
 			start(&r, to_file, rows[i].via);
 			break_end(to_file ? &r.job->dst : &r.job->src, 10, rows[i].err);
 			ends_with(&r, rows[i].rc, rows[i].part);
-			assert_errmsg(to_file ? "write of 8192 bytes at offset" :
-						"read of 8192 bytes at offset");
+			assert_errmsg(to_file ? "write of 8192 bytes at offset"
+					      : "read of 8192 bytes at offset");
 			check_target(&r, true);
 			stop(&r);
 		}

@@ -176,12 +176,12 @@ static struct pl_copy_plan accepted(struct pl_copy_opts o)
 	return plan;
 }
 
-#define REFUSED(base, err, part, ...)         \
-	do {                                  \
+#define REFUSED(base, err, part, ...)          \
+	do {                                   \
 		struct pl_copy_opts o_ = base; \
-		struct pl_copy_opts *o = &o_; \
-		__VA_ARGS__;                  \
-		refused(o_, err, part);       \
+		struct pl_copy_opts *o = &o_;  \
+		__VA_ARGS__;                   \
+		refused(o_, err, part);        \
 	} while (0)
 
 static void test_refused(void **state)
@@ -364,7 +364,8 @@ static int uring_answers(void *arg)
 	struct sock_filter code[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_io_uring_setup, 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ((unsigned int)err & SECCOMP_RET_DATA)),
+		BPF_STMT(BPF_RET | BPF_K,
+			 SECCOMP_RET_ERRNO | ((unsigned int)err & SECCOMP_RET_DATA)),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	};
 	const struct sock_fprog prog = { RTE_DIM(code), code };
@@ -427,7 +428,7 @@ int main(void)
 	const struct CMUnitTest alone[] = { cmocka_unit_test(test_no_io_uring) };
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_cannot_open), cmocka_unit_test(test_created),
-		cmocka_unit_test(test_refused),	    cmocka_unit_test(test_no_way),
+		cmocka_unit_test(test_refused),     cmocka_unit_test(test_no_way),
 		cmocka_unit_test(test_not_direct),  cmocka_unit_test(test_empty_destination),
 	};
 	int failed;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Every step of setting up a queue pair, a copy, a file and a reset fails once, in turn: the call says
- * so, and memory, device memory, identifiers and descriptors are what they were.
+ * Every step of setting up a queue pair, a copy, a file and a reset fails once, in turn: the call
+ * says so, and memory, device memory, identifiers and descriptors are what they were.
  */
 #include "file_dir.h"
 
