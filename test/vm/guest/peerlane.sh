@@ -15,15 +15,20 @@ p2p_possible() {
 	[ "$(printf '%s\n' 6.19 "$version" | sort -V | head -n 1)" = 6.19 ]
 }
 
+# block_of BDF: namespace 1. The kernel numbers disks as it finds them, in any order.
 block_of() {
-	local blocks
 	wait_until nvme_ready "$1" || fail "$1: the kernel's driver shows no namespace"
-	blocks=$(nvme_blocks "$1")
-	echo "${blocks%%$'\n'*}"
+	first_ns "$1"
+}
+first_ns() {
+	local block
+	for block in $(nvme_blocks "$1"); do
+		[ "$(cat "/sys/block/${block##*/}/nsid" 2>/dev/null)" != 1 ] || echo "$block"
+	done
 }
 nvme_ready() {
 	local block
-	block=$(nvme_blocks "$1" | head -n 1)
+	block=$(first_ns "$1")
 	[ -n "$block" ] && [ -b "$block" ] && dd if="$block" of=/dev/null bs=4k count=1 iflag=direct 2>/dev/null
 }
 

@@ -1,0 +1,50 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+# The module is still a vfio-pci: BARs, dma-buf, reset, a peer-to-peer copy, and a controller without a CMB it could use
+. "$PL_VM/guest/lib.sh"
+. "$PL_VM/guest/peerlane.sh"
+. "$PL_VM/programs/p2pmem.sh"
+a=0000:01:00.0 b=0000:02:00.0 said=()
+
+load_module
+if [ "$(basename "$PL_TOPOLOGY")" != cmb-pair ]; then
+	# A plain vfio driver then, which says why, once.
+	to_module "$b"
+	[ ! -e "/sys/bus/pci/devices/$b/p2pmem/allocate" ] || fail "$b has p2pmem"
+	[ "$(dmesg | grep -c "$b: no p2pmem: ")" = 1 ] || fail "$(dmesg | grep "$b" | tail -n 3)"
+	said+=("$(dmesg | sed -n "s/.*$b: \(no p2pmem: .*\)/\1/p")")
+else
+	backend=iommufd
+	to_module "$b"
+	# CMBMSC.CRE as the device itself says, while nobody has it open.
+	[ $(($(nvme_reg "$b" 0x50 32) & 1)) = 1 ] || fail "CMBMSC.CRE is not set after binding"
+	p2p_possible && dmabuf=dmabuf || dmabuf=no-dmabuf
+	out=$("$programs/p2pmem_plain" "$b" $dmabuf 2>&1) || fail "$out"
+	[ $(($(nvme_reg "$b" 0x50 32) & 1)) = 1 ] || fail "CMBMSC.CRE is not set after the last user"
+	echo 1 >"/sys/bus/pci/devices/$b/reset"
+	[ $(($(nvme_reg "$b" 0x50 32) & 1)) = 1 ] || fail "CMBMSC.CRE is not set after a reset in sysfs"
+	pool_whole "$b" || fail "p2pmem is left over"
+	said+=("$dmabuf, BARs and reset work")
+fi
+
+# The same copies as with vfio-pci.
+copies() {
+	fill "$a" 1
+	poison "$b" 1
+	want=$(digest "$a" 1)
+	to_module "$a"
+	to_module "$b"
+	out=$("$nvme_copy" -l 0 -m 64 --iommu="$backend" -a "$a" -a "$b" -- \
+		"$a:1:0+2048" "$b" --via "$1" 2>&1) || fail "$backend --via $1: $out"
+	[ "$(digest "$b" 1)" = "$want" ] || fail "$backend --via $1: other data"
+	said+=("$backend --via $1")
+}
+for backend in iommufd type1; do
+	p2p_possible && [ "$(basename "$PL_TOPOLOGY")" = cmb-pair ] && copies dst
+	copies host
+done
+to_kernel "$a"
+to_kernel "$b"
+unload_module
+check_leaks
+pass "$(printf '%s; ' "${said[@]}")"
