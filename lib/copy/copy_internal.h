@@ -43,7 +43,8 @@ struct pl_copy {
 	int error; /* first failure; the job drains, then ends with it */
 	char message[512]; /* and what pl_errmsg() said of it */
 
-	struct pl_p2p_heap *heap; /* of the buffers; NULL: host memory */
+	const struct pl_nvme_ctrlr *provider; /* of the buffers; NULL: host memory */
+	struct pl_p2p_heap *heap;
 	uint8_t *bufs;
 	size_t buf_stride;
 	size_t piece; /* bytes that one transfer of the source moves at most */

@@ -11,6 +11,7 @@
 #include <rte_cycles.h>
 
 #include "copy_internal.h"
+#include "nvme_internal.h"
 #include "pl_log.h"
 
 uint64_t copy_chunk_len(const struct pl_copy *job, uint64_t chunk)
@@ -24,6 +25,11 @@ void copy_fail(struct pl_copy *job, int err)
 {
 	if (job->error)
 		return;
+	/* The CPU knows more than that data did not arrive. */
+	if (job->provider && nvme_ctrlr_lost(job->provider))
+		err = pl_fail(-ENODEV, "%s: its memory was taken away from this process (SIGBUS): it was "
+			      "unbound, decodes no memory or sleeps; after that, reset the controller",
+			      job->plan.provider);
 	job->error = err;
 	snprintf(job->message, sizeof(job->message), "%s", pl_errmsg());
 }

@@ -124,6 +124,7 @@ static void take(struct pl_copy *job, struct pl_nvme_ctrlr *ctrlr, enum pl_mem_k
 		 kind_name(kind), job->dst.name);
 	/* Its own writes need no proof; another controller's posted writes do. */
 	p->landing_check = p->landing_check && ctrlr != src;
+	job->provider = ctrlr;
 	job->heap = pl_nvme_ctrlr_heap(ctrlr, kind);
 }
 

@@ -96,17 +96,23 @@ int pl_mem_start(struct pl_ioas *space)
 {
 	int ret;
 
-	ret = pl_window_init(space);
+	ret = pl_guard_init();
 	if (ret != 0)
 		return ret;
+	ret = pl_window_init(space);
+	if (ret != 0)
+		goto stop_guard;
 	ret = pl_arena_init(space);
-	if (ret != 0) {
-		pl_window_fini();
-		pl_region_fini();
-		return ret;
-	}
+	if (ret != 0)
+		goto stop_window;
 	ioas = space;
 	return 0;
+stop_window:
+	pl_window_fini();
+	pl_region_fini();
+stop_guard:
+	pl_guard_fini();
+	return ret;
 }
 
 /* What the caller forgot to unregister: the address space outlives this layer. */
@@ -132,6 +138,7 @@ void pl_mem_stop(void)
 	pl_arena_fini();
 	pl_window_fini();
 	pl_region_fini();
+	pl_guard_fini();
 }
 
 static int mem_init(const struct pl_eal_conf *conf)

@@ -19,6 +19,19 @@ bool pl_window_clear(void *va, size_t len);
 bool pl_window_absent(void *va, size_t len);
 void pl_window_release(void *va, size_t len); /* puts the inaccessible reservation back */
 
+/* What the CPU has mapped of one device, which the kernel may take away at any moment: the first access
+ * after that (SIGBUS) replaces all of it by ordinary memory and sets the guard's state. One for each
+ * device, zeroed, and there until its ranges are removed. */
+struct pl_guard {
+	int state; /* guard.c's */
+};
+/* Registers are replaced by all ones: the first @ones bytes. -ENOMEM */
+int pl_guard_add(struct pl_guard *guard, void *va, size_t len, size_t ones);
+void pl_guard_remove(const void *va);
+bool pl_guard_lost(const struct pl_guard *guard);
+/* Its ranges show the device again. */
+void pl_guard_renew(struct pl_guard *guard);
+
 /* Enters (removes) a region in the table that pl_mem_lookup() reads, without mapping anything. */
 int pl_region_add(const struct pl_mem_info *info); /* -EEXIST, -ENOMEM */
 void pl_region_remove(const void *va);
@@ -28,6 +41,8 @@ int pl_p2p_heap_create(const char *owner, enum pl_mem_kind kind, void *va, size_
 		       struct pl_p2p_heap **heap);
 /* Its memory is gone until it is not: allocations fail with -ENODEV meanwhile. */
 void pl_p2p_heap_set_gone(struct pl_p2p_heap *heap, bool gone);
+/* Whether the memory was lost is known to @guard; -ENODEV then, too. */
+void pl_p2p_heap_set_guard(struct pl_p2p_heap *heap, const struct pl_guard *guard);
 void pl_p2p_heap_destroy(struct pl_p2p_heap *heap); /* logs what was still handed out */
 
 #endif

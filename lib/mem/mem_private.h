@@ -17,6 +17,10 @@ bool pl_region_at_or_after(uintptr_t va, struct pl_mem_info *info);
 /* Empties the table; logs what is still in it as not unregistered. */
 void pl_region_fini(void);
 
+/* guard.c: the process' handler of SIGBUS. -ENOMEM */
+int pl_guard_init(void);
+void pl_guard_fini(void);
+
 /* window.c */
 int pl_window_init(const struct pl_ioas *ioas);
 void pl_window_fini(void);

@@ -20,6 +20,7 @@ struct pl_p2p_heap {
 	struct pl_extents extents;
 	struct pl_mem_info info; /* of the whole, as in the table of regions */
 	bool gone; /* atomic: the device's memory could not be attached again */
+	const struct pl_guard *guard; /* NULL: the CPU cannot lose it */
 };
 
 static const char *kind_name(enum pl_mem_kind kind)
@@ -66,6 +67,24 @@ void pl_p2p_heap_set_gone(struct pl_p2p_heap *heap, bool gone)
 	__atomic_store_n(&heap->gone, gone, __ATOMIC_RELEASE);
 }
 
+void pl_p2p_heap_set_guard(struct pl_p2p_heap *heap, const struct pl_guard *guard)
+{
+	heap->guard = guard;
+}
+
+static int check_there(const struct pl_p2p_heap *heap)
+{
+	const char *why = NULL;
+
+	if (__atomic_load_n(&heap->gone, __ATOMIC_ACQUIRE))
+		why = "is gone since a reset";
+	else if (heap->guard && pl_guard_lost(heap->guard))
+		why = "was taken away from this process (SIGBUS)";
+	return why ? pl_fail(-ENODEV, "%s: its %s %s: reset the controller", heap->info.owner,
+			     kind_name(heap->info.kind), why) :
+		     0;
+}
+
 void pl_p2p_heap_destroy(struct pl_p2p_heap *heap)
 {
 	if (heap == NULL)
@@ -90,9 +109,9 @@ int pl_p2p_alloc(struct pl_p2p_heap *heap, size_t len, size_t align, void **out)
 	if (len == 0)
 		return pl_fail(-EINVAL, "cannot allocate 0 bytes of the %s of %s",
 			       kind_name(heap->info.kind), heap->info.owner);
-	if (__atomic_load_n(&heap->gone, __ATOMIC_ACQUIRE))
-		return pl_fail(-ENODEV, "%s: its %s is gone since a reset: reset the controller again",
-			       heap->info.owner, kind_name(heap->info.kind));
+	ret = check_there(heap);
+	if (ret != 0)
+		return ret;
 	if ((align & (align - 1)) != 0)
 		return pl_fail(-EINVAL, "alignment %zu is not a power of two", align);
 	align = RTE_MAX(align, (size_t)PL_P2P_PAGE);
@@ -112,7 +131,10 @@ int pl_p2p_alloc(struct pl_p2p_heap *heap, size_t len, size_t align, void **out)
 	/* Outside the lock: the run is this caller's, and a page is 512 posted writes. */
 	*out = (void *)va;
 	pl_devmem_zero(*out, rounded);
-	return 0;
+	ret = check_there(heap);
+	if (ret != 0)
+		pl_p2p_free(heap, *out);
+	return ret;
 }
 
 void pl_p2p_free(struct pl_p2p_heap *heap, void *va)

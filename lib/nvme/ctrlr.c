@@ -347,6 +347,11 @@ bool nvme_ctrlr_reaches(const struct pl_nvme_ctrlr *client, const struct pl_nvme
 	       (client->t->ioas == provider->t->ioas && !provider->t->no_peers);
 }
 
+bool nvme_ctrlr_lost(const struct pl_nvme_ctrlr *ctrlr)
+{
+	return pl_guard_lost(&ctrlr->t->guard);
+}
+
 void pl_nvme_ctrlr_info(const struct pl_nvme_ctrlr *ctrlr, struct pl_nvme_ctrlr_info *info)
 {
 	*info = ctrlr->info;

@@ -49,6 +49,7 @@ static int attach(struct pl_nvme_ctrlr *c, struct nvme_devmem *mem, const struct
 	rc = pl_p2p_heap_create(c->info.name, at->kind, (uint8_t *)va + first, len, &mem->heap);
 	if (rc)
 		goto detach;
+	pl_p2p_heap_set_guard(mem->heap, &c->t->guard);
 	mem->va = va;
 	mem->len = at->len;
 	mem->offset = at->offset;

@@ -125,6 +125,9 @@ void nvme_ctrlr_stop(struct pl_nvme_ctrlr *ctrlr); /* shuts down, removes the tr
 
 void nvme_ctrlr_fail(struct pl_nvme_ctrlr *ctrlr); /* `failed`; stops its DMA; admin_lock is held */
 
+/* The CPU met SIGBUS in its memory or registers, and has other memory there now (lib/mem/guard.c). */
+bool nvme_ctrlr_lost(const struct pl_nvme_ctrlr *ctrlr);
+
 /* Whether @client can reach the memory of @provider: they share an IO address space. */
 bool nvme_ctrlr_reaches(const struct pl_nvme_ctrlr *client, const struct pl_nvme_ctrlr *provider);
 

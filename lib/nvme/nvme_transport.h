@@ -12,6 +12,8 @@
 #include <peerlane/pl_iommu.h>
 #include <peerlane/pl_nvme.h>
 
+#include "mem_internal.h"
+
 struct pl_nvme_transport;
 
 struct pl_nvme_transport_ops {
@@ -68,6 +70,7 @@ struct pl_nvme_transport {
 	size_t doorbells_len;	      /* bytes that may be written there */
 	bool sq_in_cmb;		      /* unless a queue pair's options say otherwise */
 	bool prp_in_cmb;
+	struct pl_guard guard; /* of all that is mapped of the device */
 	bool no_peers; /* mem_attach() found no way to let other controllers reach its memory */
 	int numa_node;
 };

@@ -332,7 +332,7 @@ static void test_start_unwinds(void **state)
 		assert_int_equal(ret, -ENOMEM);
 		assert_int_equal(pl_window_reserve(MIB(2), &(void *){ NULL }), -ENOMEM);
 	}
-	assert_int_equal(n, 4); /* address space, bookkeeping, the EAL's callback */
+	assert_int_equal(n, 5); /* handler, address space, bookkeeping, the EAL's callback */
 	pl_mem_stop();
 	pl_ioas_destroy(space);
 }

@@ -13,7 +13,6 @@
 #include <rte_io.h>
 
 #include "iommu_backend.h"
-#include "mem_internal.h"
 #include "nvme_transport.h"
 #include "pci_sysfs.h"
 #include "pl_inject.h"
@@ -83,7 +82,12 @@ static int map_bar0(struct vfio_transport *v)
 		v->bar0_len = BAR0_LEAST;
 		rc = vfio_dev_map_bar(v->dev, 0, 0, v->bar0_len, NULL, &bar0);
 	}
-	v->bar0 = rc ? NULL : bar0;
+	if (rc)
+		return rc;
+	v->bar0 = bar0;
+	rc = pl_guard_add(&v->base.guard, bar0, v->bar0_len, NVME_REG_DOORBELLS);
+	if (rc)
+		munmap(bar0, v->bar0_len);
 	return rc;
 }
 
@@ -126,6 +130,7 @@ static void vfio_remove(struct pl_nvme_transport *t)
 	struct vfio_transport *v = of(t);
 
 	vfio_p2pmem_give(&v->chunk);
+	pl_guard_remove(v->bar0);
 	munmap(v->bar0, v->bar0_len);
 	free(v);
 }
@@ -156,9 +161,20 @@ static void vfio_write64(struct pl_nvme_transport *t, uint32_t off, uint64_t val
 	rte_write32((uint32_t)val, of(t)->bar0 + off);
 }
 
+/* Registers that were replaced by ordinary memory are mapped again; device memory is when it is
+ * attached again. */
 static int vfio_enable(struct pl_nvme_transport *t)
 {
-	return vfio_dev_enable(of(t)->dev);
+	struct vfio_transport *v = of(t);
+	int rc = vfio_dev_enable(v->dev);
+	void *bar0;
+
+	if (rc || !pl_guard_lost(&t->guard))
+		return rc;
+	rc = vfio_dev_map_bar(v->dev, 0, 0, v->bar0_len, v->bar0, &bar0);
+	if (rc == 0)
+		pl_guard_renew(&t->guard);
+	return rc;
 }
 
 static int vfio_disable(struct pl_nvme_transport *t)
@@ -232,10 +248,20 @@ static int import_chunk(struct vfio_transport *v, unsigned int bir, void *va)
 	return 0;
 }
 
+static void unmap(struct vfio_transport *v, void *at, size_t len, bool imported)
+{
+	struct pl_ioas *ioas = v->base.ioas;
+
+	if (imported && ioas->ops->unmap(ioas, (uintptr_t)at, len))
+		PL_LOG(ERR, "%s: %s", v->base.name, pl_errmsg());
+	(void)pl_window_clear(at, len);
+}
+
 static int vfio_mem_attach(struct pl_nvme_transport *t, unsigned int bir, uint64_t offset,
 			   size_t len, void *va, enum pl_mem_kind kind)
 {
 	struct vfio_transport *v = of(t);
+	bool imported = false;
 	uint8_t *at = va;
 	void *mapped;
 	int rc;
@@ -251,13 +277,17 @@ static int vfio_mem_attach(struct pl_nvme_transport *t, unsigned int bir, uint64
 		rc = vfio_p2pmem_map(v->dev, &v->chunk, at);
 		if (rc == 0)
 			rc = import_chunk(v, bir, at);
+		imported = rc == 0 && !t->no_peers;
 	} else {
 		rc = vfio_dev_map_bar(v->dev, bir, offset, len, va, &mapped);
 		if (rc == 0)
 			rc = t->ioas->ops->import(t->ioas, v->dev, bir, offset, len, va);
+		imported = rc == 0;
 	}
+	if (rc == 0)
+		rc = pl_guard_add(&t->guard, at, len, 0);
 	if (rc)
-		(void)pl_window_clear(at, len);
+		unmap(v, at, len, imported);
 	return rc;
 }
 
@@ -269,9 +299,8 @@ static void vfio_mem_detach(struct pl_nvme_transport *t, void *va, size_t len)
 	uint8_t *at = va;
 
 	extent(v, &at, &offset, &len);
-	if (imported && t->ioas->ops->unmap(t->ioas, (uintptr_t)at, len))
-		PL_LOG(ERR, "%s: %s", t->name, pl_errmsg());
-	(void)pl_window_clear(at, len);
+	pl_guard_remove(at);
+	unmap(v, at, len, imported);
 }
 
 static const struct pl_nvme_transport_ops vfio_ops = {

@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What scenarios/recover.sh runs: while a peer-to-peer copy is under way, somebody else resets the
- * controller whose memory it goes through, or clears its memory enable bit. The copy ends with an
- * error; one reset through the API later the next copy goes the same way at the same address, in
- * this same process.
+ * What scenarios/recover.sh and module-sigbus.sh run: while a peer-to-peer copy is under way, somebody
+ * else resets the controller whose memory it goes through, or clears its memory enable bit. The copy
+ * ends with an error; one reset through the API later the next copy goes the same way at the same
+ * address, in this same process.
  *
- *     recover SRC DST flr|mem TIMES [EAL options]
+ * With "sigbus" the bit is cleared before the CPU touches memory that peerlane_vfio_pci then does not
+ * give it: that device ends with -ENODEV, and the other one is served as before.
+ *
+ *     recover SRC DST flr|mem|sigbus TIMES [EAL options]
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -58,11 +62,11 @@ static int strike(const char *bdf, bool flr)
 	return rc;
 }
 
-static struct pl_copy *copy_create(const char *src, const char *dst)
+static struct pl_copy *copy_create(const char *src, const char *dst, enum pl_copy_via via)
 {
 	struct pl_copy_opts opts = {
 		.opts_size = sizeof(opts),
-		.via = PL_COPY_VIA_DST,
+		.via = via,
 		.chunk = CHUNK,
 		.depth = 4,
 		.verify = true,
@@ -74,6 +78,8 @@ static struct pl_copy *copy_create(const char *src, const char *dst)
 	if (!opts.src || !opts.dst)
 		return NULL;
 	opts.nlb = LENGTH >> opts.src->lba_shift;
+	if (opts.src == opts.dst)
+		opts.dst_slba = opts.nlb;
 	return pl_copy_create(&opts, &job) ? NULL : job;
 }
 
@@ -91,7 +97,7 @@ static void *heap_address(const char *dst)
 /* A copy that is struck after @after bytes; it must end with an error. */
 static int struck_copy(const char *src, const char *dst, bool flr, uint64_t after)
 {
-	struct pl_copy *job = copy_create(src, dst);
+	struct pl_copy *job = copy_create(src, dst, PL_COPY_VIA_DST);
 	struct pl_copy_stats stats;
 	int rc;
 
@@ -115,14 +121,15 @@ static int struck_copy(const char *src, const char *dst, bool flr, uint64_t afte
 	return rc;
 }
 
-static int whole_copy(const char *src, const char *dst)
+static int whole_copy(const char *src, const char *dst, enum pl_copy_via via)
 {
-	struct pl_copy *job = copy_create(src, dst);
+	struct pl_copy *job = copy_create(src, dst, via);
 	int rc;
 
 	if (!job)
 		return fail("the copy after it");
-	if (!pl_copy_plan(job)->p2p || !pl_copy_plan(job)->landing_check) {
+	if (via == PL_COPY_VIA_DST &&
+	    (!pl_copy_plan(job)->p2p || !pl_copy_plan(job)->landing_check)) {
 		pl_copy_destroy(job);
 		return fail("the copy after it is not peer to peer");
 	}
@@ -134,20 +141,43 @@ static int whole_copy(const char *src, const char *dst)
 	return rc;
 }
 
-static int recover(const char *src, const char *dst, bool flr, unsigned int times)
+/* Memory the CPU cannot have: this device fails, the other one is served. */
+static int meet_sigbus(const char *src, const char *dst)
 {
+	struct pl_p2p_heap *heap = pl_nvme_ctrlr_heap(pl_nvme_ctrlr_get(dst), PL_MEM_CMB);
+	struct pl_p2p_heap_stats before, after;
+	void *p;
+
+	pl_p2p_heap_stats(heap, &before);
+	if (strike(dst, false))
+		return -1;
+	if (pl_p2p_alloc(heap, before.free, 0, &p) != -ENODEV || !strstr(pl_errmsg(), "SIGBUS"))
+		return fail("memory whose zeroing meets SIGBUS does not end with -ENODEV");
+	pl_p2p_heap_stats(heap, &after);
+	if (before.free != after.free)
+		return fail("memory that was refused is not free");
+	if (pl_nvme_ctrlr_poll_events(pl_nvme_ctrlr_get(dst)) != -ENODEV ||
+	    copy_create(src, dst, PL_COPY_VIA_DST) || !strstr(pl_errmsg(), dst))
+		return fail("the device does not end with -ENODEV");
+	return whole_copy(src, src, PL_COPY_VIA_HOST);
+}
+
+static int recover(const char *src, const char *dst, const char *how, unsigned int times)
+{
+	bool sigbus = strcmp(how, "sigbus") == 0, flr = strcmp(how, "flr") == 0;
 	void *at = heap_address(dst);
 
 	if (!at)
 		return fail(dst);
 	for (unsigned int i = 0; i < times; i++) {
-		if (struck_copy(src, dst, flr, (i % 16) * (LENGTH / 32)))
+		if (sigbus ? meet_sigbus(src, dst) :
+			     struck_copy(src, dst, flr, (i % 16) * (LENGTH / 32)))
 			return -1;
 		if (pl_nvme_ctrlr_reset(pl_nvme_ctrlr_get(dst)))
 			return fail("reset");
 		if (heap_address(dst) != at)
 			return fail("its memory has another address");
-		if (whole_copy(src, dst))
+		if (whole_copy(src, dst, PL_COPY_VIA_DST))
 			return -1;
 	}
 	printf("%u of %u times the next copy went peer to peer at the same address %p, verified\n",
@@ -161,7 +191,7 @@ int main(int argc, char **argv)
 	int rc;
 
 	if (times == 0) {
-		fprintf(stderr, "usage: recover SRC DST flr|mem TIMES [EAL options]\n");
+		fprintf(stderr, "usage: recover SRC DST flr|mem|sigbus TIMES [EAL options]\n");
 		return 2;
 	}
 	argv[4] = argv[0];
@@ -169,7 +199,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "recover: %s\n", pl_errmsg());
 		return 2;
 	}
-	rc = recover(argv[1], argv[2], strcmp(argv[3], "flr") == 0, (unsigned int)times);
+	rc = recover(argv[1], argv[2], argv[3], (unsigned int)times);
 	pl_eal_cleanup();
 	return rc ? 1 : 0;
 }

@@ -26,6 +26,12 @@
  * large as possible, devices are probed. Without usable hugepages it falls back to 4 KiB pages and
  * logs a warning that names the command which reserves some.
  *
+ * Between init and cleanup there is a handler of SIGBUS: the kernel takes device memory away from a
+ * process when the device is unbound, sleeps or decodes no memory. Then ordinary memory takes its
+ * place, that device's functions return -ENODEV until pl_nvme_ctrlr_reset() brings it back, and the
+ * others are served on. A SIGBUS that is not about a device goes to the handler that was there before,
+ * or ends the process as ever. Who sets a handler of his own later passes on what is not his.
+ *
  * The library never exits, aborts or prints to stdout; warnings go to the DPDK log (stderr).
  */
 #ifndef PEERLANE_PL_EAL_H

@@ -83,7 +83,8 @@ struct pl_p2p_heap_stats {
  * touch the memory has completed.
  *
  * @return 0 and the address in @p out; -EINVAL if @p len is 0 or @p align no power of two; -ENOMEM
- *   if no run is long enough; -ENODEV while the device's memory is gone (a reset that failed).
+ *   if no run is long enough; -ENODEV while the device's memory is gone (a reset that failed, or
+ *   the kernel took it away: SIGBUS).
  */
 PL_API int pl_p2p_alloc(struct pl_p2p_heap *heap, size_t len, size_t align, void **out);
 

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * SIGBUS. The kernel takes mappings of device memory away while the device is in D3, decodes no
+ * memory or leaves its driver, and the next access of the CPU would end the process, with all the
+ * devices that are well. Here ordinary memory takes the place of everything the process has mapped
+ * of that device; its registers then read all ones, as those of a device that was pulled, which is
+ * what every layer above knows already.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include <rte_common.h>
+#include <rte_pause.h>
+
+#include "mem_private.h"
+#include "pl_inject.h"
+#include "pl_log.h"
+
+/* Three for each controller with a CMB and a PMR. */
+#define MAX_RANGES 256u
+
+enum { WHOLE, GOING, LOST }; /* pl_guard.state */
+
+/* Read by the handler at any time, so a slot is never moved: @len is written last, and 0 frees it. */
+static struct range {
+	struct pl_guard *guard;
+	uint8_t *va;
+	size_t len;
+	size_t ones;
+} ranges[MAX_RANGES];
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* who adds and removes */
+static struct sigaction before;
+
+static struct pl_guard *guard_of(uintptr_t at)
+{
+	for (size_t i = 0; i < RTE_DIM(ranges); i++) {
+		size_t len = __atomic_load_n(&ranges[i].len, __ATOMIC_ACQUIRE);
+
+		if (len && at - (uintptr_t)ranges[i].va < len)
+			return ranges[i].guard;
+	}
+	return NULL;
+}
+
+/* Only what may be done in a handler: system calls and stores. */
+static bool replace_all(const struct pl_guard *guard)
+{
+	bool done = true;
+
+	for (size_t i = 0; i < RTE_DIM(ranges); i++) {
+		size_t len = __atomic_load_n(&ranges[i].len, __ATOMIC_ACQUIRE);
+
+		if (!len || ranges[i].guard != guard)
+			continue;
+		if (!pl_window_absent(ranges[i].va, len))
+			done = false;
+		else if (ranges[i].ones)
+			memset(ranges[i].va, 0xff, ranges[i].ones);
+	}
+	return done;
+}
+
+static bool lose(struct pl_guard *guard)
+{
+	int whole = WHOLE;
+
+	if (!__atomic_compare_exchange_n(&guard->state, &whole, GOING, false, __ATOMIC_ACQ_REL,
+					 __ATOMIC_ACQUIRE)) {
+		/* Another thread is at it, or has just been. */
+		while (__atomic_load_n(&guard->state, __ATOMIC_ACQUIRE) == GOING)
+			rte_pause();
+		return true;
+	}
+	if (!replace_all(guard))
+		return false;
+	__atomic_store_n(&guard->state, LOST, __ATOMIC_RELEASE);
+	return true;
+}
+
+/* Not ours: as it would have been without us. */
+static void pass_on(int sig, siginfo_t *info, void *context)
+{
+	if (before.sa_flags & SA_SIGINFO) {
+		before.sa_sigaction(sig, info, context);
+		return;
+	}
+	if (before.sa_handler != SIG_DFL && before.sa_handler != SIG_IGN) {
+		before.sa_handler(sig);
+		return;
+	}
+	if (before.sa_handler == SIG_IGN && info->si_code <= 0)
+		return;
+	/* A fault happens again on return, and ends the process where it is; a kill() does not. */
+	signal(SIGBUS, SIG_DFL);
+	if (info->si_code <= 0)
+		raise(SIGBUS);
+}
+
+static void on_sigbus(int sig, siginfo_t *info, void *context)
+{
+	int err = errno;
+	struct pl_guard *guard =
+		info->si_code > 0 ? guard_of((uintptr_t)info->si_addr) : NULL;
+
+	if (!guard || !lose(guard))
+		pass_on(sig, info, context);
+	errno = err;
+}
+
+int pl_guard_init(void)
+{
+	struct sigaction action = { .sa_flags = SA_SIGINFO | SA_ONSTACK };
+
+	action.sa_sigaction = on_sigbus;
+	sigemptyset(&action.sa_mask);
+	if (pl_inject_hit() || sigaction(SIGBUS, &action, &before))
+		return pl_fail(-ENOMEM, "no handler for SIGBUS can be set");
+	return 0;
+}
+
+void pl_guard_fini(void)
+{
+	struct sigaction now;
+
+	/* Whoever came after us may pass signals on to us, and gets them passed on. */
+	if (sigaction(SIGBUS, NULL, &now) == 0 && now.sa_flags & SA_SIGINFO &&
+	    now.sa_sigaction == on_sigbus)
+		sigaction(SIGBUS, &before, NULL);
+}
+
+int pl_guard_add(struct pl_guard *guard, void *va, size_t len, size_t ones)
+{
+	struct range *free_range = NULL;
+
+	pthread_mutex_lock(&lock);
+	for (size_t i = 0; i < RTE_DIM(ranges) && !free_range; i++)
+		if (!ranges[i].len)
+			free_range = &ranges[i];
+	if (pl_inject_hit())
+		free_range = NULL;
+	if (free_range) {
+		free_range->guard = guard;
+		free_range->va = va;
+		free_range->ones = RTE_MIN(ones, len);
+		__atomic_store_n(&free_range->len, len, __ATOMIC_RELEASE);
+	}
+	pthread_mutex_unlock(&lock);
+	return free_range ? 0 : pl_fail(-ENOMEM, "more than %u mappings of device memory", MAX_RANGES);
+}
+
+void pl_guard_remove(const void *va)
+{
+	pthread_mutex_lock(&lock);
+	for (size_t i = 0; i < RTE_DIM(ranges); i++)
+		if (ranges[i].len && ranges[i].va == va)
+			__atomic_store_n(&ranges[i].len, 0, __ATOMIC_RELEASE);
+	pthread_mutex_unlock(&lock);
+}
+
+bool pl_guard_lost(const struct pl_guard *guard)
+{
+	return __atomic_load_n(&guard->state, __ATOMIC_ACQUIRE) != WHOLE;
+}
+
+void pl_guard_renew(struct pl_guard *guard)
+{
+	__atomic_store_n(&guard->state, WHOLE, __ATOMIC_RELEASE);
+}
