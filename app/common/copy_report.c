@@ -71,7 +71,7 @@ int app_copy_result_add(struct app_copy_result *r, const struct pl_copy *job, in
 	sum->commands += s.commands;
 	sum->syscalls += s.syscalls;
 	sum->file_ios += s.file_ios;
-	sum->file_host_bytes += s.file_host_bytes;
+	sum->host_bytes += s.host_bytes;
 	pl_hist_merge(&r->read_latency, s.read_latency);
 	pl_hist_merge(&r->write_latency, s.write_latency);
 	return take_ranges(r, job);
@@ -128,11 +128,9 @@ static void host_dram_text(const struct app_copy_result *r, char *buf, size_t le
 	if (r->stats.traffic_known)
 		snprintf(buf, len, "host DRAM: %s",
 			 app_size_format(app_traffic_host_data(&r->stats.copy_traffic), size));
-	else if (r->stats.file_ios)
-		snprintf(buf, len, "host DRAM: %s for the file, unknown for the device (it does not "
-			 "count)", app_size_format(r->stats.file_host_bytes, size));
 	else
-		snprintf(buf, len, "host DRAM: unknown (device does not count)");
+		snprintf(buf, len, "host DRAM: %s by the addresses in the commands (no count by the "
+			 "device)", app_size_format(r->stats.host_bytes, size));
 }
 
 const char *app_copy_summary(const struct app_copy_result *r, uint64_t hz, char *buf, size_t len)
@@ -237,7 +235,7 @@ static json_t *peerlane_json(const struct app_copy_result *r)
 
 	return json_pack(
 		"{s:s, s:s, s:s, s:s, s:s, s:b, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:b, "
-		"s:I, s:{s:o, s:o}, s:o, s:{s:I, s:I}, s:I, s:{s:I, s:I, s:I}, s:o}",
+		"s:I, s:{s:o, s:o}, s:o, s:I, s:{s:I, s:I}, s:I, s:{s:I, s:I}, s:o}",
 		"src", r->src, "dst", r->dst, "via", r->via, "path", r->plan.path, "reason",
 		r->plan.reason, "p2p", (int)r->plan.p2p, "provider", r->plan.provider, "chunk",
 		(json_int_t)r->plan.chunk, "depth", (json_int_t)r->plan.depth, "copies",
@@ -246,11 +244,11 @@ static json_t *peerlane_json(const struct app_copy_result *r)
 		"verified", (int)app_copy_verified(r), "verified_bytes",
 		(json_int_t)s->bytes_verified, "traffic", "copy",
 		traffic_or_null(r, &s->copy_traffic), "verify",
-		traffic_or_null(r, &s->verify_traffic), "host_dram_bytes", host, "doorbells", "sq",
+		traffic_or_null(r, &s->verify_traffic), "host_dram_bytes", host,
+		"host_dram_addressed_bytes", (json_int_t)s->host_bytes, "doorbells", "sq",
 		(json_int_t)s->sq_doorbells, "cq", (json_int_t)s->cq_doorbells, "commands",
 		(json_int_t)s->commands,
 		"io_uring", "enters", (json_int_t)s->syscalls, "ios", (json_int_t)s->file_ios,
-		"host_dram_bytes", (json_int_t)s->file_host_bytes,
 		"complete_ranges", ranges_json(r));
 }
 

@@ -61,6 +61,8 @@ static int alloc_bufs(struct pl_copy *job)
 		rc = pl_fail(-ENOMEM, "no %zu MiB of DMA-able host memory for the copy's buffers; give "
 			     "the EAL more with -m, or lower -q or -o", (len >> 20) + 1);
 	job->bufs = p;
+	if (rc == 0 && job->heap)
+		job->src.peer = job->dst.peer = (struct iovec){ p, len };
 	if (rc || !job->verify)
 		return rc;
 	job->verify_depth = (uint32_t)RTE_MIN(RTE_MAX(VERIFY_BYTES / (2 * job->buf_stride), 1u),
@@ -175,7 +177,7 @@ static void end_copying(struct pl_copy *job)
 		job->stats.commands += es.commands;
 		job->stats.syscalls += es.syscalls;
 		job->stats.file_ios += es.file_ios;
-		job->stats.file_host_bytes += es.file_host_bytes;
+		job->stats.host_bytes += es.host_bytes;
 	}
 }
 

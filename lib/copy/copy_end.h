@@ -8,6 +8,8 @@
 #ifndef COPY_END_H
 #define COPY_END_H
 
+#include <sys/uio.h>
+
 #include <peerlane/pl_copy.h>
 
 struct pl_copy;
@@ -33,7 +35,7 @@ struct copy_end_stats {
 	uint64_t cq_doorbells;
 	uint64_t syscalls;
 	uint64_t file_ios;        /* requests to the kernel */
-	uint64_t file_host_bytes; /* of user data that they moved to or from host memory */
+	uint64_t host_bytes; /* of user data to or from buffers in host memory */
 };
 
 struct copy_end_ops {
@@ -80,10 +82,12 @@ struct copy_end {
 	uint64_t first;              /* start of the range, units */
 	uint32_t max_depth;
 	bool writes; /* the destination */
+	struct iovec peer; /* the job's buffers, if in a peer's memory; else of no bytes */
 	union {
 		struct {
 			struct pl_nvme_ns *ns;
 			struct pl_nvme_qpair *qp;
+			uint64_t host_bytes; /* as in its stats */
 		} nvme;
 		struct {
 			struct pl_copy_file *handle;
@@ -106,6 +110,11 @@ static inline void copy_end_queue(struct copy_end *end, struct copy_io *io)
 	end->waiting[end->nb_waiting++] = io;
 }
 void copy_end_flush(struct copy_end *end);
+
+static inline bool copy_end_at_peer(const struct copy_end *end, const void *buf)
+{
+	return (uintptr_t)buf - (uintptr_t)end->peer.iov_base < end->peer.iov_len;
+}
 
 /* Byte @at of the range in messages: what holds it, "LBA 25344" or "offset 512", and itself, "byte
  * 77 of LBA 25344" or "byte 512". */

@@ -91,7 +91,6 @@ static int file_open(struct copy_end *end, struct pl_copy *job)
 	if (rc)
 		return rc;
 	if (job->heap) {
-		q->peer = (struct iovec){ job->bufs, len };
 		q->peer_mem =
 			job->plan.kind == PL_MEM_PMR ? PL_TRAFFIC_PEER_PMR : PL_TRAFFIC_PEER_CMB;
 	} else {
@@ -214,7 +213,7 @@ static bool complete(struct copy_end *end, struct copy_io *io, int res)
 		return true;
 	}
 	if (res > 0) {
-		enum pl_traffic_mem mem = inside(&q->peer, io->buf) ? q->peer_mem : PL_TRAFFIC_HOST;
+		enum pl_traffic_mem mem = copy_end_at_peer(end, io->buf) ? q->peer_mem : PL_TRAFFIC_HOST;
 
 		q->traffic.bytes[PL_TRAFFIC_DATA][mem][io->write ? 0 : 1] += (uint32_t)res;
 		io->done += (uint32_t)res;
@@ -267,7 +266,7 @@ static int file_failed(const struct copy_end *end, const struct copy_io *io, con
 {
 	const char *name = end->name, *what = io->write ? "write" : "read";
 	uint64_t at = end->first + io->at;
-	bool peer = inside(&end->file.q->peer, io->buf);
+	bool peer = copy_end_at_peer(end, io->buf);
 
 	switch (-io->error) {
 	case ENODATA:
@@ -319,7 +318,7 @@ static void file_stats(const struct copy_end *end, struct copy_end_stats *stats)
 	const uint64_t *host = end->file.q->traffic.bytes[PL_TRAFFIC_DATA][PL_TRAFFIC_HOST];
 
 	*stats = end->file.q->stats;
-	stats->file_host_bytes = host[0] + host[1];
+	stats->host_bytes = host[0] + host[1];
 }
 
 static int file_traffic(const struct copy_end *end, struct pl_nvme_traffic *traffic)

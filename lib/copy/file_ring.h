@@ -18,7 +18,6 @@ struct copy_file_queue {
 	uint32_t in_flight;
 	uint32_t nb_regions;
 	struct iovec region[FILE_REGIONS]; /* registered: the index is the buffer's */
-	struct iovec peer; /* the buffers in a peer's memory; of no bytes in host memory */
 	enum pl_traffic_mem peer_mem;
 	struct copy_end_stats stats;
 	struct pl_nvme_traffic traffic;

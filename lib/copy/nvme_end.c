@@ -84,6 +84,8 @@ static uint32_t nvme_poll(struct copy_end *end, struct copy_io **done, uint32_t 
 	for (uint16_t i = 0; i < got; i++) {
 		done[i] = ops[i]->ctx;
 		done[i]->error = ops[i]->status ? -EIO : 0;
+		if (!ops[i]->status && !copy_end_at_peer(end, done[i]->buf))
+			end->nvme.host_bytes += done[i]->len;
 	}
 	return got;
 }
@@ -116,6 +118,7 @@ static void nvme_stats(const struct copy_end *end, struct copy_end_stats *stats)
 		.commands = qs.commands,
 		.sq_doorbells = qs.sq_doorbells,
 		.cq_doorbells = qs.cq_doorbells,
+		.host_bytes = end->nvme.host_bytes,
 	};
 }
 
@@ -161,4 +164,5 @@ void nvme_end_init(struct copy_end *end, struct pl_nvme_ns *ns, uint64_t slba)
 	end->max_depth = info.max_entries - 1;
 	end->nvme.ns = ns;
 	end->nvme.qp = NULL;
+	end->nvme.host_bytes = 0;
 }

@@ -68,6 +68,7 @@ def way(keys, via, provider, crossed):
                 "data by memory")
         t.equal(data_bytes(job, "verify"), {"host_dram": (0, 2 * SIZE)}, "verification's data")
         t.equal(mine["host_dram_bytes"], 2 * SIZE if provider == "host" else 0, "host DRAM")
+        t.equal(mine["host_dram_addressed_bytes"], mine["host_dram_bytes"], "addressed")
         t.check("host DRAM: " + ("12 MiB" if provider == "host" else "0 B") in out.stdout, out)
         # Each chunk is proven to have landed where another controller wrote it.
         posted = provider not in ("host", "nvme_emu0")

@@ -84,8 +84,7 @@ def way(from_file, keys, other, via, provider, crossed):
                 "data by memory")
         t.equal(data_bytes(job, "verify"), {"host_dram": (0, 2 * SIZE)}, "verification's data")
         t.equal(mine["host_dram_bytes"], 2 * SIZE if provider == "host" else 0, "host DRAM")
-        t.equal(mine["io_uring"]["host_dram_bytes"], 0 if mine["p2p"] else SIZE,
-                "the file's part of host DRAM")
+        t.equal(mine["host_dram_addressed_bytes"], mine["host_dram_bytes"], "addressed")
         t.equal(mine["landing_checks"], CHUNKS if from_file and provider != "host" else 0,
                 "landing checks")
         t.equal(mine["complete_ranges"], [{"slba": 0, "nlb": SIZE // 512}] if from_file else

@@ -4,13 +4,19 @@
 # as TAP on stdout, as the results come. usage: all.sh BUILD_DIR [WORD...]
 #
 # With WORDs, only the guests that have each of them in their line: all.sh build 6.12 p2p
+#
+# Two guests run side by side, because one leaves half of two processors idle; results are printed in
+# the order of this file.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 build=${1:?usage: all.sh BUILD_DIR [WORD...]}
 shift
 words=("$@")
-log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+work=$(mktemp -d "${TMPDIR:-/tmp}/peerlane-guests.XXXXXX")
+trap 'for pid in $(jobs -p); do kill -- "-$pid" 2>/dev/null; done; wait; rm -rf "$work"' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+log=$work/log started=0 printed=0
 
 # results NAME < OUTPUT: a line for every scenario that came to its end, with its last words, or with
 # all of them where it failed. A guest that was booted again says so.
@@ -37,14 +43,43 @@ results() {
 	done
 }
 
-# guest KERNEL IOMMU TOPOLOGY [run.sh's OPTION VALUE]... -- 'SCENARIO [ARGS]'...: in one guest.
-guest() {
-	local kernel=$1 iommu=$2 topology=$3 options=() name word status seen
-	name="$kernel $iommu $topology"
+# print_ended: what is complete and has nothing incomplete before it.
+print_ended() {
+	while [ -e "$work/$((printed + 1)).end" ]; do
+		printed=$((printed + 1))
+		cat "$work/$printed"
+	done
+}
+
+# start FUNCTION ARGS...: beside the one that runs, when there is room.
+start() {
+	while [ "$(jobs -rp | wc -l)" -ge 2 ]; do
+		wait -n
+		print_ended
+	done
+	started=$((started + 1))
+	set -m # a process group of its own, which can be ended as a whole
+	{
+		log=$work/$started.log
+		"$@" >"$work/$started" 2>&1
+		: >"$work/$started.end"
+	} &
+	set +m
+}
+
+# wanted WORDS...: a guest of this line is to run.
+wanted() {
+	local word
 	for word in "${words[@]}"; do
 		[[ "$*" == *"$word"* ]] || return
 	done
-	case ${missing[*]-} in *"$kernel"*) return ;; esac
+	case " ${missing[*]-} " in *" $1 "*) return 1 ;; esac
+}
+
+# run_guest KERNEL IOMMU TOPOLOGY [run.sh's OPTION VALUE]... -- 'SCENARIO [ARGS]'...: in one guest.
+run_guest() {
+	local kernel=$1 iommu=$2 topology=$3 options=() name status seen
+	name="$kernel $iommu $topology"
 	shift 3
 	while [ "$1" != -- ]; do
 		options+=("$1" "$2")
@@ -55,9 +90,9 @@ guest() {
 	# Under emulation, on a busy machine: what hangs is found, what is slow is not failed. A guest
 	# that hangs itself leaves its other scenarios no time, so there is no more than for some.
 	"$here/run.sh" --kernel "$kernel" --iommu "${iommu%48}" --topology "$topology" --build "$build" \
-		"${options[@]}" --timeout $((300 + 90 * $#)) cells "$@" 2>&1 </dev/null |
-		tee "$log.out" | results "$name"
-	status=${PIPESTATUS[0]}
+		--timeout $((300 + 90 * $#)) "${options[@]}" cells "$@" >"$log.out" 2>&1 </dev/null
+	status=$?
+	results "$name" <"$log.out"
 	seen=$(grep -c '^CELL ' "$log.out")
 	if [ "$seen" -lt $# ]; then
 		echo "not ok - $name: the guest ended with status $status, before $(($# - seen)) of its scenarios"
@@ -66,17 +101,18 @@ guest() {
 		echo "not ok - $name: every scenario passed, but the guest ended with status $status"
 		sed 's/^/# /' "$log" | tail -n 40
 	fi
-	rm -f "$log.out"
+}
+guest() {
+	! wanted "$@" || start run_guest "$@"
 }
 
 # module KERNEL: it builds, with W=1 and every warning an error; guests find it in the cache.
 module() {
 	local status=0
-	case ${missing[*]-} in *"$1"*) return ;; esac
+	wanted "$1" module || return 0
 	"$here/../../kernel/build.sh" "$("$here/kernel.sh" "$1" --dir)/build" >"$log" 2>&1 || status=$?
 	{ cat "$log" && echo "CELL $status 0 builds without a warning"; } >"$log.out"
 	results "peerlane_vfio_pci on $1" <"$log.out"
-	rm -f "$log.out"
 }
 
 # A kernel that cannot be had here skips what is for it, and says so.
@@ -126,3 +162,12 @@ for kernel in 7.2 6.12; do
 done
 guest 6.12 intel cmb-pair --cpu EPYC -- 'module-file type1 works 8'
 guest 7.2 intel cmb-pair --cpu max -- 'module-file iommufd refused 8'
+
+until
+	print_ended
+	[ $printed -eq $started ]
+do
+	wait -n || [ $? -ne 127 ] || break # no more of them
+done
+print_ended
+[ $printed -eq $started ] || echo "not ok - a guest ended without a word"

@@ -3,34 +3,10 @@
 # Submission queues and PRP lists in the CMB, as QEMU sees them; refused without a CMB: queues BACKEND
 . "$PL_VM/guest/lib.sh"
 . "$PL_VM/guest/peerlane.sh"
+. "$PL_VM/guest/trace.sh"
 backend=${1:?queues BACKEND} bdf=0000:01:00.0 other=0000:02:00.0
 
 events='pci_nvme_create_sq pci_nvme_map_prp pci_nvme_mmio_write'
-# trace COMMAND...: what QEMU says meanwhile of submission queues, PRPs and the CMB's address, in
-# $trace; the last of these in $base.
-trace() {
-	local event register value high=0
-	trace=$PL_RESULTS/trace.$((traces = traces + 1))
-	qemu_monitor logfile "$PL_HOST_RESULTS/$(basename "$trace")"
-	for event in $events; do
-		qemu_monitor trace-event "$event" on
-	done
-	"$@"
-	for event in $events; do
-		qemu_monitor trace-event "$event" off
-	done
-	# Where the controller was told that its CMB is: CMBMSC.CBA, bits 63:12 of register 50h, when
-	# CMSE, bit 1, was written with them. QEMU shows the register's halves.
-	base=0
-	while read -r register value; do
-		if [ "$register" = 0x54 ]; then
-			high=$value
-		elif [ $((value & 2)) -ne 0 ]; then
-			base=$((high << 32 | value & ~4095))
-		fi
-	done < <(sed -n 's/.*mmio_write addr \(0x5[04]\) data \(0x[0-9a-f]*\) size 4.*/\1 \2/p' "$trace")
-	[ $base -ne 0 ] || fail "CMBMSC.CMSE was never written"
-}
 
 # Addresses are as the controller sees them: in its CMB of 64 MiB, or not.
 in_window() {
@@ -56,7 +32,6 @@ workload() { # workload ARGS
 	grep -q ' 0 mismatches' <<<"$out" || fail "-a $bdf$1: not verified: $out"
 }
 
-traces=0
 to_user "$bdf"
 if [ "$(bar_size "$bdf" 2)" -eq 0 ]; then
 	for arg in sq prp; do
@@ -69,7 +44,8 @@ if [ "$(bar_size "$bdf" 2)" -eq 0 ]; then
 	pass "$backend: without a CMB sq=cmb and prp=cmb are refused with the reason"
 fi
 for args in '' ,sq=cmb ,prp=cmb ,sq=cmb,prp=cmb; do
-	trace workload "$args"
+	qemu_trace "$events" workload "$args"
+	base=$(cmb_base) || fail "-a $bdf$args: CMBMSC.CMSE was never written"
 	sq=$(places "$sq_addresses") prp=$(places "$list_addresses")
 	case $args in *sq=cmb*) want='*[1-9]* in CMB, 0 elsewhere' ;; *) want='0 in CMB, *[1-9]* elsewhere' ;; esac
 	# shellcheck disable=SC2053

@@ -124,7 +124,8 @@ struct pl_copy_stats {
 	uint64_t commands;	    /**< NVMe commands while copying */
 	uint64_t file_ios;	    /**< io_uring requests while copying, for files */
 	uint64_t syscalls;	    /**< and how many io_uring_enter() they took */
-	uint64_t file_host_bytes;   /**< that the kernel moved between files and host memory, known
+	uint64_t host_bytes;	    /**< of reads and writes while copying whose buffer was host
+					 memory, by the address that device or kernel was given; known
 					 even where `traffic_known` is false */
 	const struct pl_hist *read_latency;  /**< valid until pl_copy_destroy() */
 	const struct pl_hist *write_latency;

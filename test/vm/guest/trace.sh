@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# What QEMU's controllers do, by its trace; sourced after lib.sh.
+
+# qemu_trace EVENTS COMMAND...: what QEMU says of EVENTS while COMMAND runs is in the file $trace.
+traces=0
+qemu_trace() {
+	local events=$1 event status=0
+	trace=$PL_RESULTS/trace.$((traces = traces + 1))
+	qemu_monitor logfile "$PL_HOST_RESULTS/$(basename "$trace")"
+	for event in $events; do
+		qemu_monitor trace-event "$event" on
+	done
+	"${@:2}" || status=$?
+	for event in $events; do
+		qemu_monitor trace-event "$event" off
+	done
+	return $status
+}
+
+# cmb_base: where a controller was told in $trace (pci_nvme_mmio_write) that its CMB is: CMBMSC.CBA,
+# bits 63:12 of register 50h, when CMSE, bit 1, was written with them. QEMU shows the register's halves.
+cmb_base() {
+	local register value high=0 base=0
+	while read -r register value; do
+		if [ "$register" = 0x54 ]; then
+			high=$value
+		elif [ $((value & 2)) -ne 0 ]; then
+			base=$((high << 32 | value & ~4095))
+		fi
+	done < <(sed -n 's/.*mmio_write addr \(0x5[04]\) data \(0x[0-9a-f]*\) size 4.*/\1 \2/p' "$trace")
+	[ $base -ne 0 ] && echo $base
+}
+
+# trace_maps COMMAND...: what the kernel maps for devices meanwhile is in $PL_RESULTS/maps.
+trace_maps() {
+	local tracing=/sys/kernel/tracing status=0
+	mountpoint -q $tracing || mount -t tracefs none $tracing || fail "no tracefs"
+	echo 16384 >$tracing/buffer_size_kb
+	echo >$tracing/trace
+	echo 1 >$tracing/events/iommu/map/enable
+	"$@" || status=$?
+	echo 0 >$tracing/events/iommu/map/enable
+	cat $tracing/trace >"$PL_RESULTS/maps"
+	return $status
+}
