@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
-# Runs Peerlane's tests: test/run.sh [unit|all]
+# Runs Peerlane's tests: test/run.sh [unit|all|soak]
 #
 # Installs what it needs where it may, builds into build-*/ and runs the unit tests with hugepages,
 # without, and under AddressSanitizer and UndefinedBehaviorSanitizer; with "all", the default, also
 # the programs from the outside, the leak check, the performance bounds, and the guests of test/vm
-# (whose kernels are built once and cached; that takes a quarter of an hour).
+# (whose kernels are built once and cached; that takes half an hour). "soak" runs guests for hours,
+# and nothing else.
 #
 # Every test is one line, and a skipped one has its reason. The last line is
 #     N passed, N failed, N skipped
@@ -173,7 +174,7 @@ cli() {
 	done
 }
 
-# guests: without what QEMU and the kernels need, all of it is skipped.
+# guests all|soak: without what QEMU and the kernels need, all of it is skipped.
 guests() {
 	local -a packages
 
@@ -184,7 +185,7 @@ guests() {
 		return
 	fi
 	# As it comes: a quarter of an hour without a line looks like a hang.
-	count guests < <("$root/test/vm/all.sh" "$root/build-release" 2>&1)
+	count guests < <("$root/test/vm/$1.sh" "$root/build-release" 2>&1)
 }
 
 all_tests() {
@@ -202,14 +203,19 @@ all_tests() {
 		check perf "$(basename "$script")" "$script" "$root/build-release"
 	done
 	say "Guests with real kernels"
-	guests
+	guests all
+}
+
+soak_tests() {
+	say "Guests with real kernels, for hours"
+	guests soak
 }
 
 what=${1:-all}
 case $what in
-unit | all) ;;
+unit | all | soak) ;;
 *)
-	echo "usage: $0 [unit|all]" >&2
+	echo "usage: $0 [unit|all|soak]" >&2
 	exit 2
 	;;
 esac

@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Guests as all.sh and soak.sh list them, as TAP on stdout; sourced with their arguments.
+#
+# Two guests run side by side, because one leaves half of two processors idle; results are printed in
+# the order of the list.
+set -u
+here=$(cd "$(dirname "$0")" && pwd)
+build=${1:?usage: $(basename "$0") BUILD_DIR [WORD...]}
+shift
+words=("$@")
+work=$(mktemp -d "${TMPDIR:-/tmp}/peerlane-guests.XXXXXX")
+trap 'for pid in $(jobs -p); do kill -- "-$pid" 2>/dev/null; done; wait; rm -rf "$work"' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+log=$work/log started=0 printed=0
+
+# results NAME < OUTPUT: a line for every scenario that came to its end, with its last words, or with
+# all of them where it failed. A guest that was booted again says so.
+results() {
+	local line status seconds scenario
+	: >"$log"
+	while IFS= read -r line; do
+		case $line in
+		CELL\ *)
+			read -r _ status seconds scenario <<<"$line"
+			case $status in
+			0) echo "ok - $1: $scenario ($seconds s)" ;;
+			77) echo "ok - $1: $scenario # SKIP $(tail -n 1 "$log")" ;;
+			*) echo "not ok - $1: $scenario: exit status $status" ;;
+			esac
+			sed 's/^/# /' "$log" | tail -n "$([ "$status" -eq 0 ] && echo 1 || echo 40)"
+			: >"$log"
+			;;
+		*)
+			printf '%s\n' "$line" >>"$log"
+			[[ $line != run.sh:* ]] || echo "# $line"
+			;;
+		esac
+	done
+}
+
+# print_ended: what is complete and has nothing incomplete before it.
+print_ended() {
+	while [ -e "$work/$((printed + 1)).end" ]; do
+		printed=$((printed + 1))
+		cat "$work/$printed"
+	done
+}
+
+# start FUNCTION ARGS...: beside the one that runs, when there is room.
+start() {
+	while [ "$(jobs -rp | wc -l)" -ge 2 ]; do
+		wait -n
+		print_ended
+	done
+	started=$((started + 1))
+	set -m # a process group of its own, which can be ended as a whole
+	{
+		log=$work/$started.log
+		"$@" >"$work/$started" 2>&1
+		: >"$work/$started.end"
+	} &
+	set +m
+}
+
+# wanted WORDS...: a guest of this line is to run.
+wanted() {
+	local word
+	for word in "${words[@]}"; do
+		[[ "$*" == *"$word"* ]] || return
+	done
+	case " ${missing[*]-} " in *" $1 "*) return 1 ;; esac
+}
+
+# run_guest KERNEL IOMMU TOPOLOGY [run.sh's OPTION VALUE]... -- 'SCENARIO [ARGS]'...: in one guest.
+run_guest() {
+	local kernel=$1 iommu=$2 topology=$3 options=() name status seen
+	name="$kernel $iommu $topology"
+	shift 3
+	while [ "$1" != -- ]; do
+		options+=("$1" "$2")
+		shift 2
+	done
+	shift
+	[ "$iommu" != intel48 ] || options+=(--aw-bits 48)
+	# Under emulation, on a busy machine: what hangs is found, what is slow is not failed. A guest
+	# that hangs itself leaves its other scenarios no time, so there is no more than for some.
+	"$here/run.sh" --kernel "$kernel" --iommu "${iommu%48}" --topology "$topology" --build "$build" \
+		--timeout $((300 + 90 * $#)) "${options[@]}" cells "$@" >"$log.out" 2>&1 </dev/null
+	status=$?
+	results "$name" <"$log.out"
+	seen=$(grep -c '^CELL ' "$log.out")
+	if [ "$seen" -lt $# ]; then
+		echo "not ok - $name: the guest ended with status $status, before $(($# - seen)) of its scenarios"
+		sed 's/^/# /' "$log" | tail -n 40
+	elif [ "$status" -ne 0 ] && awk '/^CELL / && $2 && $2 != 77 { exit 1 }' "$log.out"; then
+		echo "not ok - $name: every scenario passed, but the guest ended with status $status"
+		sed 's/^/# /' "$log" | tail -n 40
+	fi
+}
+guest() {
+	! wanted "$@" || start run_guest "$@"
+}
+
+# module KERNEL: it builds, with W=1 and every warning an error; guests find it in the cache.
+module() {
+	local status=0 options=("${1%-debug}")
+	wanted "$1" module || return 0
+	[ "$1" = "${1%-debug}" ] || options+=(--debug)
+	"$here/../../kernel/build.sh" "$("$here/kernel.sh" "${options[@]}" --dir)/build" >"$log" 2>&1 || status=$?
+	{ cat "$log" && echo "CELL $status 0 builds without a warning"; } >"$log.out"
+	results "peerlane_vfio_pci on $1" <"$log.out"
+}
+
+# kernels SERIES...: those that are built, or can be. One that cannot be had skips what is for it, and
+# says so.
+missing=()
+kernels() {
+	local kernel options
+	for kernel in "$@"; do
+		options=("${kernel%-debug}")
+		[ "$kernel" = "${kernel%-debug}" ] || options+=(--debug)
+		"$here/kernel.sh" "${options[@]}" >"$log" 2>&1 && continue
+		missing+=("$kernel")
+		sed 's/^/# /' "$log" | tail -n 20
+		echo "ok - every scenario on Linux $kernel # SKIP no kernel: $(tail -n 1 "$log")"
+	done
+}
+
+# finish: waits for the guests that are left.
+finish() {
+	until
+		print_ended
+		[ $printed -eq $started ]
+	do
+		wait -n || [ $? -ne 127 ] || break # no more of them
+	done
+	print_ended
+	[ $printed -eq $started ] || echo "not ok - a guest ended without a word"
+}
