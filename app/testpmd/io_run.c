@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <rte_cycles.h>
@@ -50,6 +51,20 @@ static void show_progress(struct io_run *r, int phase, uint64_t now)
 		app_progress_show(&r->progress, done, total, done * o->bs);
 }
 
+/* A controller that is gone, or that somebody waits for to unbind it, completes nothing any more. */
+static void check_ctrlrs(struct io_run *r)
+{
+	for (unsigned int i = 0; i < r->devices.nb_ctrlrs && !r->state.gone; i++) {
+		struct pl_nvme_ctrlr *ctrlr = r->devices.ctrlrs[i].ctrlr;
+
+		if (pl_nvme_ctrlr_poll_events(ctrlr) >= 0)
+			continue;
+		snprintf(r->state.why, sizeof(r->state.why), "%s", pl_errmsg());
+		__atomic_store_n(&r->state.abort, 1, __ATOMIC_RELAXED);
+		__atomic_store_n(&r->state.gone, ctrlr, __ATOMIC_RELEASE);
+	}
+}
+
 /* The poller on the main lcore: when every worker is through a phase, it begins the next. */
 static int supervise(void *arg)
 {
@@ -60,6 +75,10 @@ static int supervise(void *arg)
 	if (now < r->next)
 		return 0;
 	r->next = now + r->interval;
+	if (now >= r->next_check) {
+		r->next_check = now + r->t->hz / 10;
+		check_ctrlrs(r);
+	}
 	if (now >= r->progress.next)
 		show_progress(r, phase, now);
 	for (unsigned int i = 0; i < r->nb_workers; i++)
@@ -147,6 +166,7 @@ static void announce(const struct io_run *r)
 			t->device, t->nsid, app_size_format(t->nlb << t->ns->lba_shift, size),
 			t->slba, 1u << t->ns->lba_shift);
 	}
+	fflush(out);
 }
 
 /* The phases' own bytes, from counters that only grow. */

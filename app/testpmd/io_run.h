@@ -30,6 +30,7 @@ struct io_run {
 	uint64_t start;    /* TSC */
 	uint64_t next;     /* TSC when the supervisor looks again */
 	uint64_t interval; /* TSC cycles between its looks */
+	uint64_t next_check; /* TSC when it asks the controllers */
 };
 
 /* What the workers found, added up. */

@@ -56,6 +56,15 @@ static void fail(struct worker *w, int err)
 	__atomic_store_n(&w->run->abort, 1, __ATOMIC_RELAXED);
 }
 
+static bool is_gone(struct worker *w)
+{
+	if (__atomic_load_n(&w->run->gone, __ATOMIC_ACQUIRE) != w->ctrlr)
+		return false;
+	worker_say(w, "%s", w->run->why);
+	fail(w, -ENODEV);
+	return true;
+}
+
 /* One doorbell for everything that this poll built. */
 static void submit_all(struct worker *w)
 {
@@ -164,7 +173,7 @@ static int poll_run(struct worker *w)
 		w->left--;
 	}
 	submit_all(w);
-	if (w->failed || (!more && !w->in_flight && !w->nb_todo)) {
+	if (w->failed || is_gone(w) || (!more && !w->in_flight && !w->nb_todo)) {
 		pl_nvme_qpair_stats(w->qp, &w->qstats);
 		finish(w, PHASE_RUN);
 	}
@@ -179,7 +188,7 @@ static int poll_readback(struct worker *w)
 	uint16_t n;
 	bool more;
 
-	if (w->failed) {
+	if (w->failed || is_gone(w)) {
 		finish(w, PHASE_READBACK);
 		return 0;
 	}

@@ -27,6 +27,8 @@ enum phase { PHASE_WAIT, PHASE_RUN, PHASE_READBACK, PHASE_END };
 struct run_state {
 	int phase;         /* enum phase, atomic */
 	int abort;         /* atomic: a worker failed, the others need not go on */
+	struct pl_nvme_ctrlr *gone; /* atomic: its workers give up, for this reason: */
+	char why[320];
 	uint64_t measure;  /* TSC from which I/Os are recorded */
 	uint64_t deadline; /* TSC after which none is submitted */
 	uint64_t stall;    /* TSC cycles without a completion after which a device is given up */

@@ -8,6 +8,7 @@
 #include <rte_malloc.h>
 
 #include "copy_internal.h"
+#include "nvme_internal.h"
 #include "pl_inject.h"
 #include "pl_log.h"
 
@@ -187,25 +188,43 @@ static void end_verifying(struct pl_copy *job)
 	traffic_end(job, &job->stats.verify_traffic);
 }
 
+/* Nobody is to wait for a long copy who unbinds a controller. */
+static int asked_back(const struct pl_copy *job)
+{
+	struct pl_nvme_ctrlr *const ctrlrs[] = { job->src.ctrlr, job->dst.ctrlr, job->provider };
+	int rc = 0;
+
+	for (size_t i = 0; i < RTE_DIM(ctrlrs) && rc == 0; i++)
+		if (ctrlrs[i])
+			rc = nvme_ctrlr_asked_back(ctrlrs[i]);
+	return rc;
+}
+
 /* A queue that failed, or a device that stopped answering: nothing more will complete. */
 static int stuck(struct pl_copy *job)
 {
 	struct copy_end *ends[] = { &job->src, &job->dst };
-	uint64_t idle;
+	uint64_t suspect = COPY_SUSPECT_MS * rte_get_tsc_hz() / 1000, now, idle;
+	int rc;
 
 	for (size_t i = 0; i < RTE_DIM(ends); i++) {
-		int rc = ends[i]->ops->error(ends[i]);
-
+		rc = ends[i]->ops->error(ends[i]);
 		if (rc)
 			return rc;
 	}
-	idle = rte_rdtsc() - job->last_progress;
-	if (idle < COPY_SUSPECT_MS * rte_get_tsc_hz() / 1000)
+	now = rte_rdtsc();
+	if (now - job->last_asked < suspect)
+		return 0;
+	job->last_asked = now;
+	rc = asked_back(job);
+	if (rc)
+		return rc;
+	idle = now - job->last_progress;
+	if (idle < suspect)
 		return 0;
 	/* Long enough to look: a device that is gone or was reset will not answer any more. */
 	for (size_t i = 0; i < RTE_DIM(ends); i++) {
-		int rc = ends[i]->ops->check(ends[i]);
-
+		rc = ends[i]->ops->check(ends[i]);
 		if (rc)
 			return rc;
 	}

@@ -43,7 +43,7 @@ struct pl_copy {
 	int error; /* first failure; the job drains, then ends with it */
 	char message[512]; /* and what pl_errmsg() said of it */
 
-	const struct pl_nvme_ctrlr *provider; /* of the buffers; NULL: host memory */
+	struct pl_nvme_ctrlr *provider; /* of the buffers; NULL: host memory */
 	struct pl_p2p_heap *heap;
 	uint8_t *bufs;
 	size_t buf_stride;
@@ -62,6 +62,7 @@ struct pl_copy {
 	bool started;
 	uint64_t phase_start; /* TSC */
 	uint64_t last_progress;
+	uint64_t last_asked;
 	struct pl_hist *read_hist;
 	struct pl_hist *write_hist;
 };

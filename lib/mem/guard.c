@@ -47,39 +47,60 @@ static struct pl_guard *guard_of(uintptr_t at)
 	return NULL;
 }
 
+/* In one step: other threads see the device's memory or what takes its place, nothing in between. */
+static bool replace(const struct range *range, size_t len)
+{
+	void *p = mmap(NULL, len, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (p == MAP_FAILED)
+		return false;
+	if (range->ones)
+		memset(p, 0xff, range->ones);
+	if (mremap(p, len, len, MREMAP_MAYMOVE | MREMAP_FIXED, range->va) != MAP_FAILED)
+		return true;
+	munmap(p, len);
+	return false;
+}
+
 /* Only what may be done in a handler: system calls and stores. */
 static bool replace_all(const struct pl_guard *guard)
 {
 	bool done = true;
 
 	for (size_t i = 0; i < RTE_DIM(ranges); i++) {
-		size_t len = __atomic_load_n(&ranges[i].len, __ATOMIC_ACQUIRE);
+		size_t len = __atomic_load_n(&ranges[i].len, __ATOMIC_SEQ_CST);
 
-		if (!len || ranges[i].guard != guard)
-			continue;
-		if (!pl_window_absent(ranges[i].va, len))
+		if (len && ranges[i].guard == guard && !replace(&ranges[i], len))
 			done = false;
-		else if (ranges[i].ones)
-			memset(ranges[i].va, 0xff, ranges[i].ones);
 	}
 	return done;
 }
 
+static int settled(const struct pl_guard *guard)
+{
+	int state;
+
+	while ((state = __atomic_load_n(&guard->state, __ATOMIC_SEQ_CST)) == GOING)
+		rte_pause();
+	return state;
+}
+
+/* A fault in what was lost before is a range that came later: all of it once more. */
 static bool lose(struct pl_guard *guard)
 {
-	int whole = WHOLE;
+	int state = __atomic_load_n(&guard->state, __ATOMIC_ACQUIRE);
+	bool done;
 
-	if (!__atomic_compare_exchange_n(&guard->state, &whole, GOING, false, __ATOMIC_ACQ_REL,
+	if (state == GOING ||
+	    !__atomic_compare_exchange_n(&guard->state, &state, GOING, false, __ATOMIC_SEQ_CST,
 					 __ATOMIC_ACQUIRE)) {
-		/* Another thread is at it, or has just been. */
-		while (__atomic_load_n(&guard->state, __ATOMIC_ACQUIRE) == GOING)
-			rte_pause();
+		settled(guard); /* another thread's; if it was none of ours, this faults again */
 		return true;
 	}
-	if (!replace_all(guard))
-		return false;
-	__atomic_store_n(&guard->state, LOST, __ATOMIC_RELEASE);
-	return true;
+	done = replace_all(guard);
+	__atomic_store_n(&guard->state, done ? LOST : state, __ATOMIC_SEQ_CST);
+	return done;
 }
 
 /* Not ours: as it would have been without us. */
@@ -153,18 +174,25 @@ int pl_guard_add(struct pl_guard *guard, void *va, size_t len, size_t ones)
 	return free_range ? 0 : pl_fail(-ENOMEM, "more than %u mappings of device memory", MAX_RANGES);
 }
 
+/* Its addresses may mean something else next: not while a handler is at them. */
+static void forget(struct range *range)
+{
+	__atomic_store_n(&range->len, 0, __ATOMIC_SEQ_CST);
+	settled(range->guard);
+}
+
 void pl_guard_remove(const void *va)
 {
 	pthread_mutex_lock(&lock);
 	for (size_t i = 0; i < RTE_DIM(ranges); i++)
 		if (ranges[i].len && ranges[i].va == va)
-			__atomic_store_n(&ranges[i].len, 0, __ATOMIC_RELEASE);
+			forget(&ranges[i]);
 	pthread_mutex_unlock(&lock);
 }
 
 bool pl_guard_lost(const struct pl_guard *guard)
 {
-	return __atomic_load_n(&guard->state, __ATOMIC_ACQUIRE) != WHOLE;
+	return settled(guard) != WHOLE;
 }
 
 void pl_guard_renew(struct pl_guard *guard)

@@ -177,8 +177,10 @@ void pl_nvme_ctrlr_set_event_fn(struct pl_nvme_ctrlr *ctrlr, pl_nvme_event_fn fn
 
 int pl_nvme_ctrlr_poll_events(struct pl_nvme_ctrlr *ctrlr)
 {
-	int rc = 0;
+	int rc = nvme_ctrlr_asked_back(ctrlr);
 
+	if (rc)
+		return rc;
 	pthread_mutex_lock(&ctrlr->admin_lock);
 	if (!ctrlr->failed && gone(ctrlr))
 		nvme_ctrlr_fail(ctrlr);

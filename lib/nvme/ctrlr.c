@@ -307,6 +307,23 @@ void nvme_ctrlr_fail(struct pl_nvme_ctrlr *c)
 	}
 }
 
+int nvme_ctrlr_asked_back(struct pl_nvme_ctrlr *c)
+{
+	int rc = 0;
+
+	if (!c->t->ops->asked_back)
+		return 0;
+	pthread_mutex_lock(&c->admin_lock);
+	if (c->t->ops->asked_back(c->t)) {
+		rc = pl_fail(-ENODEV, "%s: the kernel wants the device back, which is being unbound or "
+			     "removed, and waits until this process ends its use", c->info.name);
+		if (!c->failed)
+			nvme_ctrlr_fail(c);
+	}
+	pthread_mutex_unlock(&c->admin_lock);
+	return rc;
+}
+
 static int reset_locked(struct pl_nvme_ctrlr *c)
 {
 	int rc = c->t->ops->enable(c->t);

@@ -200,8 +200,11 @@ static int pmr_wait(struct pl_nvme_ctrlr *c)
 {
 	uint64_t unit_ms = NVME_PMRCAP_PMRTU(c->info.pmrcap) ? 60000 : 500;
 	uint64_t deadline = nvme_now_ms() + unit_ms * (NVME_PMRCAP_PMRTO(c->info.pmrcap) + 1u);
+	uint32_t status;
 
-	while (read32(c, NVME_REG_PMRSTS) & NVME_PMRSTS_NRDY) {
+	while ((status = read32(c, NVME_REG_PMRSTS)) & NVME_PMRSTS_NRDY) {
+		if (status == UINT32_MAX)
+			return pl_fail(-ENODEV, "%s is gone: its registers read all ones", c->info.name);
 		if (nvme_now_ms() > deadline)
 			return pl_fail(-ETIMEDOUT, "%s: its PMR did not become ready", c->info.name);
 		nvme_relax();

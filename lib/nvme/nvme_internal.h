@@ -125,6 +125,9 @@ void nvme_ctrlr_stop(struct pl_nvme_ctrlr *ctrlr); /* shuts down, removes the tr
 
 void nvme_ctrlr_fail(struct pl_nvme_ctrlr *ctrlr); /* `failed`; stops its DMA; admin_lock is held */
 
+/* -ENODEV if the device must be given back, which is then `failed`. Takes admin_lock. */
+int nvme_ctrlr_asked_back(struct pl_nvme_ctrlr *ctrlr);
+
 /* The CPU met SIGBUS in its memory or registers, and has other memory there now (lib/mem/guard.c). */
 bool nvme_ctrlr_lost(const struct pl_nvme_ctrlr *ctrlr);
 

@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/* Interrupt handles are stable since DPDK 23.07, unchanged from 21.11 on, which marks them. */
+#define ALLOW_EXPERIMENTAL_API
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/pci_regs.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
+
+#include <rte_interrupts.h>
 
 #include <peerlane/pl_err.h>
 
@@ -72,6 +77,65 @@ int vfio_dev_quiet(struct vfio_dev *dev)
 	return command_update(dev, 0, PCI_COMMAND_MASTER);
 }
 
+/* Called by librte_eal's interrupt thread, which has read the eventfd. */
+static void on_request(void *arg)
+{
+	struct vfio_dev *dev = arg;
+
+	__atomic_store_n(&dev->asked_back, true, __ATOMIC_RELAXED);
+}
+
+static int request_eventfd(struct vfio_dev *dev, int fd)
+{
+	uint64_t req[(sizeof(struct vfio_irq_set) + sizeof(int32_t) + 7) / 8] = { 0 };
+	struct vfio_irq_set *set = (void *)req;
+
+	set->argsz = sizeof(*set) + sizeof(int32_t);
+	set->flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER;
+	set->index = VFIO_PCI_REQ_IRQ_INDEX;
+	set->count = 1;
+	memcpy(set->data, &fd, sizeof(int32_t));
+	return ioctl(dev->fd, VFIO_DEVICE_SET_IRQS, set) ? -errno : 0;
+}
+
+/* Not to have it is no reason not to drive the function: then whoever unbinds it waits, and the
+ * kernel says so in its log. */
+static void listen_for_request(struct vfio_dev *dev)
+{
+	int fd = pl_inject_hit() ? -1 : eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+
+	dev->request = fd < 0 ? NULL : rte_intr_instance_alloc(RTE_INTR_INSTANCE_F_PRIVATE);
+	if (!dev->request) {
+		if (fd >= 0)
+			close(fd);
+		return;
+	}
+	if (rte_intr_fd_set(dev->request, fd) == 0 &&
+	    rte_intr_type_set(dev->request, RTE_INTR_HANDLE_VFIO_REQ) == 0 &&
+	    rte_intr_callback_register(dev->request, on_request, dev) == 0 &&
+	    request_eventfd(dev, fd) == 0)
+		return;
+	PL_LOG(INFO, "%s: nobody will say when the kernel wants the device back", dev->bdf);
+}
+
+/* The kernel's reference on the eventfd goes with the function's file. */
+static void unlisten(struct vfio_dev *dev)
+{
+	int fd;
+
+	if (!dev->request)
+		return;
+	rte_intr_callback_unregister_sync(dev->request, on_request, dev);
+	fd = rte_intr_fd_get(dev->request);
+	rte_intr_instance_free(dev->request);
+	close(fd);
+}
+
+bool vfio_dev_asked_back(const struct vfio_dev *dev)
+{
+	return __atomic_load_n(&dev->asked_back, __ATOMIC_RELAXED);
+}
+
 int vfio_dev_create(const char *bdf, int fd, struct vfio_dev **out)
 {
 	struct vfio_dev *dev = pl_inject_hit() ? NULL : calloc(1, sizeof(*dev));
@@ -89,6 +153,7 @@ int vfio_dev_create(const char *bdf, int fd, struct vfio_dev **out)
 		free(dev);
 		return rc;
 	}
+	listen_for_request(dev);
 	*out = dev;
 	return 0;
 }
@@ -97,6 +162,7 @@ void vfio_dev_destroy(struct vfio_dev *dev)
 {
 	if (vfio_dev_quiet(dev))
 		PL_LOG(DEBUG, "%s", pl_errmsg());
+	unlisten(dev);
 	close(dev->fd);
 	free(dev);
 }
@@ -113,7 +179,7 @@ uint64_t vfio_dev_bar_size(struct vfio_dev *dev, unsigned int bar)
 	struct vfio_region_info *info;
 	uint64_t size;
 
-	if (bar >= VFIO_PCI_NUM_REGIONS)
+	if (bar > VFIO_PCI_BAR5_REGION_INDEX)
 		return 0;
 	info = region_info(dev, VFIO_PCI_BAR0_REGION_INDEX + bar);
 	size = info ? info->size : 0;

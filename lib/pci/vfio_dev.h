@@ -10,9 +10,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct rte_intr_handle;
+
 struct vfio_dev {
 	char bdf[16];
 	int fd;
+	struct rte_intr_handle *request; /* VFIO_PCI_REQ_IRQ_INDEX; NULL: not to be had */
+	bool asked_back; /* atomic */
 	struct vfio_dev *next; /* the backend's */
 };
 
@@ -28,6 +32,10 @@ int vfio_dev_enable(struct vfio_dev *dev);
 
 /* Clears COMMAND.MASTER: the function reads and writes no memory but its own. */
 int vfio_dev_quiet(struct vfio_dev *dev);
+
+/* Whether the kernel wants the function back, because it is being unbound or removed: it waits until
+ * vfio_dev_destroy(). Once true it stays so. Any thread. */
+bool vfio_dev_asked_back(const struct vfio_dev *dev);
 
 /* Function-level reset through vfio; decoding is on again afterwards. -ENOTSUP if there is none. */
 int vfio_dev_reset(struct vfio_dev *dev);

@@ -138,6 +138,30 @@ static void test_renewed(void **state)
 	pl_guard_fini();
 }
 
+/* A mapping that is added when the device is lost already does not keep its thread for ever. */
+static void test_added_later(void **state)
+{
+	struct dev d;
+	volatile uint8_t *more;
+	int fd;
+
+	(void)state;
+	begin();
+	plug(&d);
+	assert_int_equal(ftruncate(d.fd[1], 0), 0);
+	d.mem[0] = 1;
+	more = map_file(&fd, NULL);
+	assert_int_equal(pl_guard_add(&d.guard, (void *)(uintptr_t)more, LEN, 0), 0);
+	assert_int_equal(ftruncate(fd, 0), 0);
+	assert_int_equal(more[PAGE], 0);
+	check_lost(&d);
+	pl_guard_remove((const void *)(uintptr_t)more);
+	munmap((void *)(uintptr_t)more, LEN);
+	close(fd);
+	unplug(&d);
+	pl_guard_fini();
+}
+
 static struct dev shared;
 static pthread_barrier_t barrier;
 
@@ -308,9 +332,10 @@ static void test_handler_restored(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_lost),	 cmocka_unit_test(test_renewed),
-		cmocka_unit_test(test_threads),	 cmocka_unit_test(test_full),
-		cmocka_unit_test(test_not_ours), cmocka_unit_test(test_handler_restored),
+		cmocka_unit_test(test_lost),        cmocka_unit_test(test_renewed),
+		cmocka_unit_test(test_added_later), cmocka_unit_test(test_threads),
+		cmocka_unit_test(test_full),        cmocka_unit_test(test_not_ours),
+		cmocka_unit_test(test_handler_restored),
 	};
 
 	return cmocka_run_group_tests_name("guard", tests, NULL, NULL);

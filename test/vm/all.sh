@@ -29,8 +29,9 @@ guest 7.2 intel cmb-pair --append initcall_blacklist=nvme_init -- cmb-cold 'cold
 # What the memory and the queues are for.
 guest 7.2 intel cmb-pair -- 'isolation iommufd' 'isolation type1' \
 	'maps iommufd' 'maps type1' 'syscalls iommufd' 'mixed iommufd' 'mixed type1' \
-	'nonroot iommufd' 'nonroot type1' topo 'queues iommufd' 'queues type1' 'witness iommufd'
-guest 6.12 intel cmb-pair -- 'mixed iommufd' 'nonroot type1'
+	'nonroot iommufd' 'nonroot type1' topo 'queues iommufd' 'queues type1' 'asked-back iommufd' \
+	'witness iommufd'
+guest 6.12 intel cmb-pair -- 'mixed iommufd' 'nonroot type1' 'asked-back type1'
 guest 7.2 intel cmb-pair -- 'revoke iommufd mem 20'
 guest 7.2 intel cmb-pair -- 'revoke iommufd reset 20'
 guest 7.2 intel cmb-pair -- 'recover iommufd flr 20' 'recover iommufd mem 20' 'recover type1 flr 2' \
@@ -41,7 +42,8 @@ guest 7.2 intel cmb-pair -- 'rebind 100'
 # kernel knows to pass peer-to-peer traffic, on --cpu max it is not. soak.sh does all this more often.
 module 7.2
 guest 7.2 intel cmb-pair --cpu EPYC -- module-errno 'module-clients works' 'module-owner 50' \
-	'module-rebind 50' module-plain 'module-sigbus iommufd 5'
+	'module-rebind 50' module-plain 'module-sigbus iommufd 5' \
+	'asked-back iommufd peerlane_vfio_pci'
 guest 7.2 intel cmb-pair --cpu EPYC -- 'module-file iommufd works 64' 'module-life unbind 2' \
 	'module-life unload 1' 'module-life unplug 1'
 guest 7.2 intel cmb-pair --cpu max -- 'module-clients refused' 'module-file iommufd refused 8'

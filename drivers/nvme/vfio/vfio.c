@@ -182,6 +182,11 @@ static int vfio_disable(struct pl_nvme_transport *t)
 	return vfio_dev_quiet(of(t)->dev);
 }
 
+static bool vfio_asked_back(struct pl_nvme_transport *t)
+{
+	return vfio_dev_asked_back(of(t)->dev);
+}
+
 static uint64_t vfio_bar_size(struct pl_nvme_transport *t, unsigned int bir)
 {
 	return vfio_dev_bar_size(of(t)->dev, bir);
@@ -312,6 +317,7 @@ static const struct pl_nvme_transport_ops vfio_ops = {
 	.remove = vfio_remove,
 	.enable = vfio_enable,
 	.disable = vfio_disable,
+	.asked_back = vfio_asked_back,
 	.read32 = vfio_read32,
 	.read64 = vfio_read64,
 	.write32 = vfio_write32,

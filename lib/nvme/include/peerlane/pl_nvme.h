@@ -106,7 +106,13 @@ typedef void (*pl_nvme_event_fn)(struct pl_nvme_ctrlr *ctrlr, uint32_t dw0, void
  */
 PL_API void pl_nvme_ctrlr_set_event_fn(struct pl_nvme_ctrlr *ctrlr, pl_nvme_event_fn fn, void *arg);
 
-/** Reaps asynchronous events. @return how many; -ENODEV if the controller is gone or failed. */
+/**
+ * Reaps asynchronous events, and sees whether the controller is still there: call it now and then
+ * (a lock and a register read). Any thread.
+ *
+ * @return how many; -ENODEV if the controller is gone, failed, or asked back by the kernel, which
+ *   waits for pl_eal_cleanup() or the end of the process while somebody unbinds or unplugs it.
+ */
 PL_API int pl_nvme_ctrlr_poll_events(struct pl_nvme_ctrlr *ctrlr);
 
 /**
