@@ -12,6 +12,7 @@
  * BARs; the fault handler puts pages back when the memory is there again.
  */
 #include <linux/anon_inodes.h>
+#include <linux/delay.h>
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/io.h>
@@ -67,6 +68,16 @@ void plv_chunks_zap(struct plv_device *dev)
 		zap(dev);
 }
 
+/* Around a reset, whoever asked for it; with any lock held but fault_lock. */
+void plv_chunks_reset(struct plv_device *dev, bool resetting)
+{
+	mutex_lock(&dev->fault_lock);
+	dev->resetting = resetting;
+	mutex_unlock(&dev->fault_lock);
+	if (resetting)
+		plv_chunks_zap(dev);
+}
+
 /* The device is about to leave, and no user of vfio is left. */
 void plv_chunks_revoke(struct plv_device *dev)
 {
@@ -103,6 +114,27 @@ static int plv_chunk_release(struct inode *inode, struct file *file)
 	return 0;
 }
 
+static vm_fault_t put_page_in(struct vm_fault *vmf, struct plv_chunk *chunk, u64 offset)
+{
+	struct plv_device *dev = chunk->dev;
+	vm_fault_t ret = VM_FAULT_SIGBUS;
+	bool wait;
+	int err;
+
+	mutex_lock(&dev->fault_lock);
+	wait = dev->resetting;
+	if (!wait && plv_memory_enabled(dev->core.pdev)) {
+		err = vm_insert_page(vmf->vma, vmf->address, virt_to_page(chunk->kaddr + offset));
+		/* EBUSY: another thread was faster. */
+		ret = err && err != -EBUSY ? vmf_error(err) : VM_FAULT_NOPAGE;
+	}
+	mutex_unlock(&dev->fault_lock);
+	if (!wait)
+		return ret;
+	fsleep(1000);
+	return VM_FAULT_NOPAGE; /* and the access is made again */
+}
+
 static vm_fault_t plv_chunk_fault(struct vm_fault *vmf)
 {
 	struct vm_area_struct *vma = vmf->vma;
@@ -110,7 +142,6 @@ static vm_fault_t plv_chunk_fault(struct vm_fault *vmf)
 	struct plv_device *dev = chunk->dev;
 	vm_fault_t ret = VM_FAULT_SIGBUS;
 	u64 offset;
-	int err;
 
 	/* Below the chunk this wraps around, and is behind its end as well. */
 	offset = ((u64)vmf->pgoff << PAGE_SHIFT) - bar_to_mapping(dev, chunk->offset);
@@ -119,11 +150,8 @@ static vm_fault_t plv_chunk_fault(struct vm_fault *vmf)
 
 	down_read(&dev->reset_lock);
 	down_read(&dev->core.memory_lock);
-	if (chunk->alive && plv_memory_enabled(dev->core.pdev)) {
-		err = vm_insert_page(vma, vmf->address, virt_to_page(chunk->kaddr + offset));
-		/* EBUSY: another thread was faster. */
-		ret = err && err != -EBUSY ? vmf_error(err) : VM_FAULT_NOPAGE;
-	}
+	if (chunk->alive)
+		ret = put_page_in(vmf, chunk, offset);
 	up_read(&dev->core.memory_lock);
 	up_read(&dev->reset_lock);
 	return ret;
@@ -171,20 +199,23 @@ static int clear(struct plv_device *dev, void *kaddr, u64 size)
 
 	while (done < size) {
 		u64 stop = min(size, done + PLV_CLEAR_STEP);
-		bool enabled;
+		bool cleared;
 
 		if (fatal_signal_pending(current))
 			return -EINTR;
 		down_read(&dev->core.memory_lock);
-		enabled = plv_memory_enabled(dev->core.pdev);
-		if (enabled) {
+		cleared = plv_memory_enabled(dev->core.pdev);
+		if (cleared) {
 			for (; done < stop; done += sizeof(u64))
 				__raw_writeq(0, mem + done);
-			/* A peer's writes come another way: they must find the zeros in place. */
-			readq(mem + done - sizeof(u64));
+			/*
+			 * A peer's writes come another way: they must find the zeros in place. And
+			 * a CMB that its owner hides by CMBMSC.CRE does not answer.
+			 */
+			cleared = readq(mem + done - sizeof(u64)) == 0;
 		}
 		up_read(&dev->core.memory_lock);
-		if (!enabled)
+		if (!cleared)
 			return -EIO;
 		cond_resched();
 	}

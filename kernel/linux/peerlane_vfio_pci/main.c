@@ -46,6 +46,23 @@ static void plv_close_device(struct vfio_device *vdev)
 	up_write(&dev->reset_lock);
 }
 
+/* Where a reset ended with decoding off or in D3, the CMB is hidden until the user wakes it up. */
+static ssize_t plv_write(struct vfio_device *vdev, const char __user *buf, size_t count,
+			 loff_t *ppos)
+{
+	unsigned int index = VFIO_PCI_OFFSET_TO_INDEX(*ppos);
+	struct plv_device *dev = to_plv(vdev);
+	ssize_t ret;
+
+	ret = vfio_pci_core_write(vdev, buf, count, ppos);
+	if (ret > 0 && index == VFIO_PCI_CONFIG_REGION_INDEX) {
+		down_write(&dev->core.memory_lock);
+		plv_cmb_reenable(dev);
+		up_write(&dev->core.memory_lock);
+	}
+	return ret;
+}
+
 static int plv_device_feature(struct vfio_device *vdev, u32 flags, void __user *arg, size_t argsz)
 {
 	switch (flags & VFIO_DEVICE_FEATURE_MASK) {
@@ -67,7 +84,7 @@ static const struct vfio_device_ops plv_ops = {
 	.ioctl = vfio_pci_core_ioctl,
 	.device_feature = plv_device_feature,
 	.read = vfio_pci_core_read,
-	.write = vfio_pci_core_write,
+	.write = plv_write,
 	.mmap = vfio_pci_core_mmap,
 	.request = vfio_pci_core_request,
 	.match = vfio_pci_core_match,
@@ -89,6 +106,7 @@ static int plv_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	if (IS_ERR(dev))
 		return PTR_ERR(dev);
 	init_rwsem(&dev->reset_lock);
+	mutex_init(&dev->fault_lock);
 	INIT_LIST_HEAD(&dev->chunks);
 	plv_enable_dmabuf(&dev->core);
 	dev_set_drvdata(&pdev->dev, &dev->core);
@@ -135,16 +153,25 @@ static int plv_sriov_configure(struct pci_dev *pdev, int nr_virtfn)
 	return vfio_pci_core_sriov_configure(dev_get_drvdata(&pdev->dev), nr_virtfn);
 }
 
-/* With the device locked, and core.memory_lock too when it is vfio that resets. */
+/* With the device locked, and core.memory_lock too when it is vfio's user that resets. */
+static void plv_reset_prepare(struct pci_dev *pdev)
+{
+	struct vfio_pci_core_device *core = dev_get_drvdata(&pdev->dev);
+
+	plv_chunks_reset(to_plv(&core->vdev), true);
+}
+
 static void plv_reset_done(struct pci_dev *pdev)
 {
 	struct vfio_pci_core_device *core = dev_get_drvdata(&pdev->dev);
 
 	plv_cmb_reenable(to_plv(&core->vdev));
+	plv_chunks_reset(to_plv(&core->vdev), false);
 }
 
 static const struct pci_error_handlers plv_err_handlers = {
 	.error_detected = vfio_pci_core_aer_err_detected,
+	.reset_prepare = plv_reset_prepare,
 	.reset_done = plv_reset_done,
 };
 

@@ -24,9 +24,16 @@ struct plv_device {
 	/*
 	 * Written while the function is reset because the first user comes or the last one leaves:
 	 * there the core has no mappings to think of, but chunks may be mapped. Taken before
-	 * core.memory_lock, which keeps all other resets and memory decoding away.
+	 * core.memory_lock, which keeps the user's own resets and memory decoding away.
 	 */
 	struct rw_semaphore reset_lock;
+	/*
+	 * And in the resets that come from elsewhere (sysfs, a neighbour on the bus) under neither
+	 * of these locks. The mutex is the innermost: to put a page and to begin a reset exclude
+	 * each other.
+	 */
+	struct mutex fault_lock;
+	bool resetting;
 	/* Chunks that are alive and their bytes, under core.memory_lock. */
 	struct list_head chunks;
 	u64 allocated;
@@ -48,5 +55,6 @@ int plv_feature_info(struct plv_device *dev, u32 flags, void __user *arg, size_t
 int plv_feature_alloc(struct plv_device *dev, u32 flags, void __user *arg, size_t argsz);
 void plv_chunks_zap(struct plv_device *dev);
 void plv_chunks_revoke(struct plv_device *dev);
+void plv_chunks_reset(struct plv_device *dev, bool resetting);
 
 #endif

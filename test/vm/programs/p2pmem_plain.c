@@ -104,6 +104,21 @@ static void check_dmabuf(uint32_t ioas, int expected)
 	close(fd);
 }
 
+/* COMMAND.MEM by vfio's configuration space. */
+static void decode(int on)
+{
+	struct vfio_region_info region = { .argsz = sizeof(region),
+					   .index = VFIO_PCI_CONFIG_REGION_INDEX };
+	uint16_t command;
+
+	if (ioctl(dev.fd, VFIO_DEVICE_GET_REGION_INFO, &region) ||
+	    pread(dev.fd, &command, 2, (off_t)region.offset + 4) != 2)
+		die("the configuration space cannot be read: %s", strerror(errno));
+	command = (uint16_t)(on ? command | 2 : command & ~2);
+	if (pwrite(dev.fd, &command, 2, (off_t)region.offset + 4) != 2)
+		die("the configuration space cannot be written: %s", strerror(errno));
+}
+
 static void use(const char *when, int dmabuf)
 {
 	char *regs;
@@ -126,6 +141,11 @@ static void use(const char *when, int dmabuf)
 	if (ioctl(dev.fd, VFIO_DEVICE_RESET))
 		die("%s: reset: %s", when, strerror(errno));
 	check_cre(regs, "after a reset");
+	decode(0);
+	if (ioctl(dev.fd, VFIO_DEVICE_RESET))
+		die("%s: reset with decoding off: %s", when, strerror(errno));
+	decode(1);
+	check_cre(regs, "after a reset with decoding off");
 	check_alias();
 	check_dmabuf(ioas, dmabuf);
 	munmap(regs, PAGE);

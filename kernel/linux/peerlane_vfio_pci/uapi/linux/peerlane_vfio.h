@@ -91,7 +91,8 @@ struct peerlane_vfio_p2pmem_info {
  *	EINVAL	size (also one above the pool's), offset, flags or reserved
  *	ENOMEM	no contiguous piece of this size is free now, or the kernel is out of memory
  *	EMFILE, ENFILE	no descriptor
- *	EIO	memory decoding is off or the device is in D3: the memory could not be cleared
+ *	EIO	the memory could not be cleared: decoding is off, the device is in D3, or its owner
+ *		hides the CMB (CMBMSC.CRE)
  *	EINTR	the caller is being killed
  */
 struct peerlane_vfio_p2pmem_alloc {
