@@ -25,7 +25,8 @@
 
 enum { WHOLE, GOING, LOST }; /* pl_guard.state */
 
-/* Read by the handler at any time, so a slot is never moved: @len is written last, and 0 frees it. */
+/* Read by the handler at any time, so a slot is never moved: @len is written last, and 0 frees it.
+ */
 static struct range {
 	struct pl_guard *guard;
 	uint8_t *va;
@@ -47,7 +48,8 @@ static struct pl_guard *guard_of(uintptr_t at)
 	return NULL;
 }
 
-/* In one step: other threads see the device's memory or what takes its place, nothing in between. */
+/* In one step: other threads see the device's memory or what takes its place, nothing in between.
+ */
 static bool replace(const struct range *range, size_t len)
 {
 	void *p = mmap(NULL, len, PROT_READ | PROT_WRITE,
@@ -92,9 +94,8 @@ static bool lose(struct pl_guard *guard)
 	int state = __atomic_load_n(&guard->state, __ATOMIC_ACQUIRE);
 	bool done;
 
-	if (state == GOING ||
-	    !__atomic_compare_exchange_n(&guard->state, &state, GOING, false, __ATOMIC_SEQ_CST,
-					 __ATOMIC_ACQUIRE)) {
+	if (state == GOING || !__atomic_compare_exchange_n(&guard->state, &state, GOING, false,
+							   __ATOMIC_SEQ_CST, __ATOMIC_ACQUIRE)) {
 		settled(guard); /* another thread's; if it was none of ours, this faults again */
 		return true;
 	}
@@ -125,8 +126,7 @@ static void pass_on(int sig, siginfo_t *info, void *context)
 static void on_sigbus(int sig, siginfo_t *info, void *context)
 {
 	int err = errno;
-	struct pl_guard *guard =
-		info->si_code > 0 ? guard_of((uintptr_t)info->si_addr) : NULL;
+	struct pl_guard *guard = info->si_code > 0 ? guard_of((uintptr_t)info->si_addr) : NULL;
 
 	if (!guard || !lose(guard))
 		pass_on(sig, info, context);
@@ -171,7 +171,8 @@ int pl_guard_add(struct pl_guard *guard, void *va, size_t len, size_t ones)
 		__atomic_store_n(&free_range->len, len, __ATOMIC_RELEASE);
 	}
 	pthread_mutex_unlock(&lock);
-	return free_range ? 0 : pl_fail(-ENOMEM, "more than %u mappings of device memory", MAX_RANGES);
+	return free_range ? 0
+			  : pl_fail(-ENOMEM, "more than %u mappings of device memory", MAX_RANGES);
 }
 
 /* Its addresses may mean something else next: not while a handler is at them. */

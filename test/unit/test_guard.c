@@ -22,10 +22,10 @@
 #include "mem_private.h"
 #include "pl_inject.h"
 
-#define PAGE	4096u
-#define LEN	(4 * PAGE)
+#define PAGE    4096u
+#define LEN     (4 * PAGE)
 #define THREADS 4
-#define ROUNDS	200
+#define ROUNDS  200
 
 struct dev {
 	struct pl_guard guard;
@@ -295,12 +295,14 @@ static void test_not_ours(void **state)
 	for (int i = 0; i < 2; i++) {
 		void (*cause)(void) = i ? sent : fault;
 
-		assert_int_equal(ending((struct sigaction){ .sa_handler = SIG_DFL }, cause), SIGBUS);
+		assert_int_equal(ending((struct sigaction){ .sa_handler = SIG_DFL }, cause),
+				 SIGBUS);
 		assert_int_equal(ending((struct sigaction){ .sa_handler = SIG_IGN }, cause),
 				 i ? 100 : SIGBUS);
 		assert_int_equal(ending((struct sigaction){ .sa_handler = plain }, cause), 101);
 		assert_int_equal(ending((struct sigaction){ .sa_sigaction = with_info,
-							    .sa_flags = SA_SIGINFO }, cause),
+							    .sa_flags = SA_SIGINFO },
+					cause),
 				 i ? 102 : 111);
 	}
 	pl_guard_fini();
@@ -332,9 +334,12 @@ static void test_handler_restored(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_lost),        cmocka_unit_test(test_renewed),
-		cmocka_unit_test(test_added_later), cmocka_unit_test(test_threads),
-		cmocka_unit_test(test_full),        cmocka_unit_test(test_not_ours),
+		cmocka_unit_test(test_lost),
+		cmocka_unit_test(test_renewed),
+		cmocka_unit_test(test_added_later),
+		cmocka_unit_test(test_threads),
+		cmocka_unit_test(test_full),
+		cmocka_unit_test(test_not_ours),
 		cmocka_unit_test(test_handler_restored),
 	};
 

@@ -20,7 +20,7 @@
  * | -EIO         | the device or file reported an error; its NVMe status or text is attached      |
  * | -ENOSPC      | the file system or file that is written has no room                            |
  * | -EILSEQ      | the data compared unequal: what arrived is not what was sent                   |
- * | -ENODEV      | the device is gone or failed; only a new probe brings it back                  |
+ * | -ENODEV      | the device is gone or failed; a reset or a new probe may bring it back         |
  * | -ETIMEDOUT   | the device did not answer in the time its specification allows                 |
  * | -ECANCELED   | the caller asked to stop                                                       |
  *
