@@ -160,7 +160,6 @@ unit_tests() {
 	say "Unit tests"
 	unit release hugepages
 	unit release no-huge
-	unit debug no-huge
 	unit asan no-huge
 }
 

@@ -20,41 +20,32 @@ guest 6.12 intel48 cmb-pair -- 'io iommufd' 'p2p type1 1 dst'
 guest 7.2 intel switch -- 'p2p iommufd 1 dst src' 'p2p type1 1 dst'
 guest 7.2 intel pmr -- 'p2p iommufd 1 dst src' 'p2p type1 1 dst'
 guest 7.2 intel cmb-small -- 'p2p iommufd 1 dst src' 'p2p type1 1 dst'
-guest 7.2 intel no-cmb -- 'p2p iommufd 1 dst no-src host' 'queues iommufd' 'queues type1'
+module 7.2
+guest 7.2 intel no-cmb -- 'p2p iommufd 1 dst no-src host' 'queues iommufd' 'queues type1' module-plain
 guest 7.2 intel legacy-cmb -- 'io iommufd' 'p2p iommufd 1 dst src' 'p2p type1 1 dst'
 guest 7.2 intel tiny -- 'io iommufd' 'p2p iommufd 1 dst'
 guest 7.2 intel lba4k-multins -- 'io iommufd' 'p2p iommufd 1 dst'
 guest 7.2 intel cmb-pair --append initcall_blacklist=nvme_init -- cmb-cold 'cold iommufd' 'cold type1'
 
-# What the memory and the queues are for.
-guest 7.2 intel cmb-pair -- 'isolation iommufd' 'isolation type1' \
-	'maps iommufd' 'maps type1' 'syscalls iommufd' 'mixed iommufd' 'mixed type1' \
-	'nonroot iommufd' 'nonroot type1' topo 'queues iommufd' 'queues type1' 'asked-back iommufd' \
-	'witness iommufd'
+# What the memory and the queues are for, and what happens when they go.
+guest 7.2 intel cmb-pair -- 'isolation iommufd' 'isolation type1' 'maps iommufd' 'maps type1' \
+	'syscalls iommufd' 'mixed iommufd' 'mixed type1' 'nonroot iommufd' 'nonroot type1' topo \
+	'queues iommufd' 'queues type1' 'asked-back iommufd' 'witness iommufd' \
+	'revoke iommufd mem 20' 'revoke iommufd reset 20' \
+	'recover iommufd flr 20' 'recover iommufd mem 20' 'recover type1 flr 2' 'recover type1 mem 2' \
+	'rebind 100'
 guest 6.12 intel cmb-pair -- 'mixed iommufd' 'nonroot type1' 'asked-back type1'
-guest 7.2 intel cmb-pair -- 'revoke iommufd mem 20'
-guest 7.2 intel cmb-pair -- 'revoke iommufd reset 20'
-guest 7.2 intel cmb-pair -- 'recover iommufd flr 20' 'recover iommufd mem 20' 'recover type1 flr 2' \
-	'recover type1 mem 2'
-guest 7.2 intel cmb-pair -- 'rebind 100'
 
 # Files of the kernel's NVMe driver, and the module. On --cpu EPYC the host bridge is one that the
 # kernel knows to pass peer-to-peer traffic, on --cpu max it is not. soak.sh does all this more often.
-module 7.2
 guest 7.2 intel cmb-pair --cpu EPYC -- module-errno 'module-clients works' 'module-owner 50' \
-	'module-rebind 50' module-plain 'module-sigbus iommufd 5' \
-	'asked-back iommufd peerlane_vfio_pci'
-guest 7.2 intel cmb-pair --cpu EPYC -- 'module-file iommufd works 64' 'module-life unbind 2' \
-	'module-life unload 1' 'module-life unplug 1'
+	'module-rebind 50' module-plain 'module-sigbus iommufd 5' 'asked-back iommufd peerlane_vfio_pci' \
+	'module-file iommufd works 64' 'module-life unbind 2' 'module-life unload 1' 'module-life unplug 1'
 guest 7.2 intel cmb-pair --cpu max -- 'module-clients refused' 'module-file iommufd refused 8'
-guest 7.2 intel no-cmb -- module-plain
 module 6.12
 guest 6.12 intel cmb-pair --cpu EPYC -- module-errno 'module-clients works' 'module-owner 20' \
-	'module-rebind 20' module-plain 'module-sigbus type1 3'
-guest 6.12 intel cmb-pair --cpu EPYC -- 'module-file iommufd works 64' 'module-file type1 works 64' \
-	'module-life unbind 1' 'module-life unplug 1'
+	'module-rebind 20' 'module-sigbus type1 3' 'module-file iommufd works 64' \
+	'module-file type1 works 64' 'module-life unbind 1' 'module-life unplug 1'
 module 7.2-debug
-guest 7.2-debug intel cmb-pair --cpu EPYC -- 'io iommufd' 'p2p iommufd 1 dst' module-errno \
-	'module-owner 10' 'module-sigbus iommufd 1' 'module-life unbind 1'
-
-finish
+guest 7.2-debug intel cmb-pair --cpu EPYC -- 'p2p iommufd 1 dst' module-errno 'module-owner 10' \
+	'module-sigbus iommufd 1' 'module-life unbind 1'

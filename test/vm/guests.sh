@@ -1,18 +1,14 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# Guests as all.sh and soak.sh list them, as TAP on stdout; sourced with their arguments.
-#
-# Two guests run side by side, because one leaves half of two processors idle; results are printed in
-# the order of the list.
+# Guests as all.sh and soak.sh list them, as TAP on stdout, as the results come; sourced with their
+# arguments. One after the other: two processors are busy with one guest whose programs poll, and two
+# side by side take half as long again as one after the other.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 build=${1:?usage: $(basename "$0") BUILD_DIR [WORD...]}
 shift
 words=("$@")
-work=$(mktemp -d "${TMPDIR:-/tmp}/peerlane-guests.XXXXXX")
-trap 'for pid in $(jobs -p); do kill -- "-$pid" 2>/dev/null; done; wait; rm -rf "$work"' EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM HUP
-log=$work/log started=0 printed=0
+log=$(mktemp "${TMPDIR:-/tmp}/peerlane-guests.XXXXXX")
+trap 'rm -f "$log" "$log.out"' EXIT
 
 # results NAME < OUTPUT: a line for every scenario that came to its end, with its last words, or with
 # all of them where it failed. A guest that was booted again says so.
@@ -39,30 +35,6 @@ results() {
 	done
 }
 
-# print_ended: what is complete and has nothing incomplete before it.
-print_ended() {
-	while [ -e "$work/$((printed + 1)).end" ]; do
-		printed=$((printed + 1))
-		cat "$work/$printed"
-	done
-}
-
-# start FUNCTION ARGS...: beside the one that runs, when there is room.
-start() {
-	while [ "$(jobs -rp | wc -l)" -ge 2 ]; do
-		wait -n
-		print_ended
-	done
-	started=$((started + 1))
-	set -m # a process group of its own, which can be ended as a whole
-	{
-		log=$work/$started.log
-		"$@" >"$work/$started" 2>&1
-		: >"$work/$started.end"
-	} &
-	set +m
-}
-
 # wanted WORDS...: a guest of this line is to run.
 wanted() {
 	local word
@@ -72,8 +44,9 @@ wanted() {
 	case " ${missing[*]-} " in *" $1 "*) return 1 ;; esac
 }
 
-# run_guest KERNEL IOMMU TOPOLOGY [run.sh's OPTION VALUE]... -- 'SCENARIO [ARGS]'...: in one guest.
-run_guest() {
+# guest KERNEL IOMMU TOPOLOGY [run.sh's OPTION VALUE]... -- 'SCENARIO [ARGS]'...: in one guest.
+guest() {
+	wanted "$@" || return 0
 	local kernel=$1 iommu=$2 topology=$3 options=() name status seen
 	name="$kernel $iommu $topology"
 	shift 3
@@ -86,9 +59,9 @@ run_guest() {
 	# Under emulation, on a busy machine: what hangs is found, what is slow is not failed. A guest
 	# that hangs itself leaves its other scenarios no time, so there is no more than for some.
 	"$here/run.sh" --kernel "$kernel" --iommu "${iommu%48}" --topology "$topology" --build "$build" \
-		--timeout $((300 + 90 * $#)) "${options[@]}" cells "$@" >"$log.out" 2>&1 </dev/null
-	status=$?
-	results "$name" <"$log.out"
+		--timeout $((300 + 90 * $#)) "${options[@]}" cells "$@" 2>&1 </dev/null |
+		tee "$log.out" | results "$name"
+	status=${PIPESTATUS[0]}
 	seen=$(grep -c '^CELL ' "$log.out")
 	if [ "$seen" -lt $# ]; then
 		echo "not ok - $name: the guest ended with status $status, before $(($# - seen)) of its scenarios"
@@ -97,9 +70,6 @@ run_guest() {
 		echo "not ok - $name: every scenario passed, but the guest ended with status $status"
 		sed 's/^/# /' "$log" | tail -n 40
 	fi
-}
-guest() {
-	! wanted "$@" || start run_guest "$@"
 }
 
 # module KERNEL: it builds, with W=1 and every warning an error; guests find it in the cache.
@@ -125,16 +95,4 @@ kernels() {
 		sed 's/^/# /' "$log" | tail -n 20
 		echo "ok - every scenario on Linux $kernel # SKIP no kernel: $(tail -n 1 "$log")"
 	done
-}
-
-# finish: waits for the guests that are left.
-finish() {
-	until
-		print_ended
-		[ $printed -eq $started ]
-	do
-		wait -n || [ $? -ne 127 ] || break # no more of them
-	done
-	print_ended
-	[ $printed -eq $started ] || echo "not ok - a guest ended without a word"
 }

@@ -5,7 +5,8 @@
 traces=0
 qemu_trace() {
 	local events=$1 event status=0
-	trace=$PL_RESULTS/trace.$((traces = traces + 1))
+	# QEMU appends to a file that is there, such as another scenario's.
+	trace=$PL_RESULTS/trace.$$.$((traces = traces + 1))
 	qemu_monitor logfile "$PL_HOST_RESULTS/$(basename "$trace")"
 	for event in $events; do
 		qemu_monitor trace-event "$event" on

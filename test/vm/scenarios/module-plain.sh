@@ -9,10 +9,14 @@ a=0000:01:00.0 b=0000:02:00.0 said=()
 load_module
 if [ "$(basename "$PL_TOPOLOGY")" != cmb-pair ]; then
 	# A plain vfio driver then, which says why, once.
-	to_module "$b"
-	[ ! -e "/sys/bus/pci/devices/$b/p2pmem/allocate" ] || fail "$b has p2pmem"
-	[ "$(dmesg | grep -c "$b: no p2pmem: ")" = 1 ] || fail "$(dmesg | grep "$b" | tail -n 3)"
-	said+=("$(dmesg | sed -n "s/.*$b: \(no p2pmem: .*\)/\1/p")")
+	for none in $(nvme_bdfs); do
+		[ "$(bar_size "$none" 2)" -ne 0 ] || break
+	done
+	[ "$(bar_size "$none" 2)" -eq 0 ] || fail "no controller without a CMB"
+	to_module "$none"
+	[ ! -e "/sys/bus/pci/devices/$none/p2pmem/allocate" ] || fail "$none has p2pmem"
+	[ "$(dmesg | grep -c "$none: no p2pmem: ")" = 1 ] || fail "$(dmesg | grep "$none" | tail -n 3)"
+	said+=("$(dmesg | sed -n "s/.*$none: \(no p2pmem: .*\)/\1/p")")
 else
 	backend=iommufd
 	to_module "$b"
