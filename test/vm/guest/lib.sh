@@ -5,6 +5,8 @@
 # PL_TOPOLOGY (the topology's file), PL_KERNEL (7.2, 6.12, 7.2-debug), PL_KERNEL_DIR (its place in
 # the cache), PL_IOMMU (intel, virtio, none), PL_RESULTS (a writable directory kept on the host,
 # which QEMU knows as PL_HOST_RESULTS), PL_IMAGES (the controllers' images, as QEMU writes them).
+#
+# To start a program takes an emulated guest 40 ms, so what is called often does without.
 
 scenario=$(basename "$0" .sh)
 
@@ -23,30 +25,30 @@ skip() {
 }
 
 # Tries COMMAND for up to 20 s; for states which the kernel reaches on its own time.
+exec {nothing}<> <(:)
 wait_until() {
 	local deadline=$((SECONDS + 20))
 	until "$@"; do
 		[ $SECONDS -lt $deadline ] || return 1
-		sleep 0.05
+		read -r -t 0.05 -u "$nothing" || :
 	done
 }
 
 # BDFs of all NVMe controllers, in PCI order.
 nvme_bdfs() {
-	local dev
+	local dev class
 	for dev in /sys/bus/pci/devices/*; do
-		[ "$(cat "$dev/class")" != 0x010802 ] || basename "$dev"
+		read -r class <"$dev/class"
+		[ "$class" != 0x010802 ] || echo "${dev##*/}"
 	done
 }
 
-driver_of() {
-	local link
-	link=$(readlink "/sys/bus/pci/devices/$1/driver") && basename "$link"
-}
+# link_name LINK: the last part of what the directory LINK points to.
+link_name() { (cd -P "$1" 2>/dev/null && echo "${PWD##*/}"); }
 
-is_driver() {
-	[ "$(driver_of "$1")" = "$2" ]
-}
+driver_of() { link_name "/sys/bus/pci/devices/$1/driver"; }
+
+is_driver() { [ "/sys/bus/pci/devices/$1/driver" -ef "/sys/bus/pci/drivers/$2" ]; }
 
 # bind_driver BDF DRIVER, as driverctl does it: the override outlives a rescan of the bus.
 bind_driver() {
@@ -64,29 +66,26 @@ vfio_cdev() {
 	local dir
 	for dir in "/sys/bus/pci/devices/$1/vfio-dev"/vfio*; do
 		[ -e "$dir" ] || return
-		echo "/dev/vfio/devices/$(basename "$dir")"
+		echo "/dev/vfio/devices/${dir##*/}"
 	done
 }
 
-iommu_group() {
-	local link
-	link=$(readlink "/sys/bus/pci/devices/$1/iommu_group") && basename "$link"
-}
+iommu_group() { link_name "/sys/bus/pci/devices/$1/iommu_group"; }
 
 # Block devices of the controller at BDF that the kernel driver holds, one a line.
 nvme_blocks() {
 	local dir
 	for dir in "/sys/bus/pci/devices/$1/nvme"/nvme*/nvme*n*; do
-		[ ! -e "$dir" ] || echo "/dev/$(basename "$dir")"
+		[ ! -e "$dir" ] || echo "/dev/${dir##*/}"
 	done
 }
 
 # bar_size BDF INDEX: 0 when the controller has no such BAR.
 bar_size() {
-	sed -n "$(($2 + 1))p" "/sys/bus/pci/devices/$1/resource" | {
-		read -r start end flags
-		[ $((flags)) -eq 0 ] && echo 0 || echo $((end - start + 1))
-	}
+	local lines start end flags
+	mapfile -t lines <"/sys/bus/pci/devices/$1/resource"
+	read -r start end flags <<<"${lines[$2]}"
+	[ $((flags)) -eq 0 ] && echo 0 || echo $((end - start + 1))
 }
 
 # nvme_reg BDF OFFSET WIDTH: a controller register as a number, by /dev/mem.
@@ -101,7 +100,8 @@ nvme_reg() {
 qemu_monitor() {
 	local port dir line
 	for dir in /sys/class/virtio-ports/*; do
-		[ "$(cat "$dir/name")" != monitor ] || port=/dev/$(basename "$dir")
+		read -r line <"$dir/name"
+		[ "$line" != monitor ] || port=/dev/${dir##*/}
 	done
 	exec 4<>"$port"
 	# Refused when an earlier call did it already: the connection is QEMU's, not this shell's.

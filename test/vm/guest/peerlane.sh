@@ -21,9 +21,10 @@ block_of() {
 	first_ns "$1"
 }
 first_ns() {
-	local block
+	local block nsid
 	for block in $(nvme_blocks "$1"); do
-		[ "$(cat "/sys/block/${block##*/}/nsid" 2>/dev/null)" != 1 ] || echo "$block"
+		{ read -r nsid <"/sys/block/${block##*/}/nsid"; } 2>/dev/null
+		[ "$nsid" != 1 ] || echo "$block"
 	done
 }
 nvme_ready() {
