@@ -167,13 +167,6 @@ void vfio_dev_destroy(struct vfio_dev *dev)
 	free(dev);
 }
 
-int vfio_dev_reset(struct vfio_dev *dev)
-{
-	if (ioctl(dev->fd, VFIO_DEVICE_RESET))
-		return pl_fail(-ENOTSUP, "%s cannot be reset: %s", dev->bdf, strerror(errno));
-	return vfio_dev_enable(dev);
-}
-
 uint64_t vfio_dev_bar_size(struct vfio_dev *dev, unsigned int bar)
 {
 	struct vfio_region_info *info;

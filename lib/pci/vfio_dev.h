@@ -37,9 +37,6 @@ int vfio_dev_quiet(struct vfio_dev *dev);
  * vfio_dev_destroy(). Once true it stays so. Any thread. */
 bool vfio_dev_asked_back(const struct vfio_dev *dev);
 
-/* Function-level reset through vfio; decoding is on again afterwards. -ENOTSUP if there is none. */
-int vfio_dev_reset(struct vfio_dev *dev);
-
 /* Bytes of BAR @bar; 0 if there is none. */
 uint64_t vfio_dev_bar_size(struct vfio_dev *dev, unsigned int bar);
 
