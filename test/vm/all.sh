@@ -38,14 +38,14 @@ guest 6.12 intel cmb-pair -- 'mixed iommufd' 'nonroot type1' 'asked-back type1'
 
 # Files of the kernel's NVMe driver, and the module. On --cpu EPYC the host bridge is one that the
 # kernel knows to pass peer-to-peer traffic, on --cpu max it is not. soak.sh does all this more often.
-guest 7.2 intel cmb-pair --cpu EPYC -- module-errno 'module-clients works' 'module-owner 50' \
-	'module-rebind 50' module-plain 'module-sigbus iommufd 5' 'asked-back iommufd peerlane_vfio_pci' \
+guest 7.2 intel cmb-pair --cpu EPYC -- module-errno 'module-clients works' 'module-owner 30' \
+	'module-rebind 20' module-plain 'module-sigbus iommufd 5' 'asked-back iommufd peerlane_vfio_pci' \
 	'module-file iommufd works 64' 'module-life unbind 2' 'module-life unload 1' 'module-life unplug 1'
 guest 7.2 intel cmb-pair --cpu max -- 'module-clients refused' 'module-file iommufd refused 8'
 module 6.12
-guest 6.12 intel cmb-pair --cpu EPYC -- module-errno 'module-clients works' 'module-owner 20' \
-	'module-rebind 20' 'module-sigbus type1 3' 'module-file iommufd works 64' \
+guest 6.12 intel cmb-pair --cpu EPYC -- module-errno 'module-clients works' 'module-owner 10' \
+	'module-rebind 10' 'module-sigbus type1 3' 'module-file iommufd works 64' \
 	'module-file type1 works 64' 'module-life unbind 1' 'module-life unplug 1'
 module 7.2-debug
-guest 7.2-debug intel cmb-pair --cpu EPYC -- 'p2p iommufd 1 dst' module-errno 'module-owner 10' \
+guest 7.2-debug intel cmb-pair --cpu EPYC -- 'p2p iommufd 1 dst' module-errno 'module-owner 5' \
 	'module-sigbus iommufd 1' 'module-life unbind 1'
