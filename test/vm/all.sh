@@ -30,10 +30,10 @@ guest 7.2 intel cmb-pair --append initcall_blacklist=nvme_init -- cmb-cold 'cold
 # What the memory and the queues are for, and what happens when they go.
 guest 7.2 intel cmb-pair -- 'isolation iommufd' 'isolation type1' 'maps iommufd' 'maps type1' \
 	'syscalls iommufd' 'mixed iommufd' 'mixed type1' 'nonroot iommufd' 'nonroot type1' topo \
-	'queues iommufd' 'queues type1' 'asked-back iommufd' 'witness iommufd' \
+	'queues iommufd' 'queues type1' 'witness iommufd' \
 	'revoke iommufd mem 20' 'revoke iommufd reset 20' \
 	'recover iommufd flr 20' 'recover iommufd mem 20' 'recover type1 flr 2' 'recover type1 mem 2' \
-	'rebind 100'
+	'rebind 100' 'asked-back iommufd vfio-pci pull'
 guest 6.12 intel cmb-pair -- 'mixed iommufd' 'nonroot type1' 'asked-back type1'
 
 # Files of the kernel's NVMe driver, and the module. On --cpu EPYC the host bridge is one that the
