@@ -102,6 +102,7 @@ int pl_copy_create(const struct pl_copy_opts *given, struct pl_copy **out)
 	if (!job)
 		return pl_fail(-ENOMEM, "no memory for a copy job");
 	job->verify = opts.verify;
+	job->suspect = COPY_SUSPECT_MS * rte_get_tsc_hz() / 1000;
 	rc = copy_plan(&opts, job);
 	if (rc == 0)
 		rc = alloc_state(job);
@@ -204,7 +205,7 @@ static int asked_back(const struct pl_copy *job)
 static int stuck(struct pl_copy *job)
 {
 	struct copy_end *ends[] = { &job->src, &job->dst };
-	uint64_t suspect = COPY_SUSPECT_MS * rte_get_tsc_hz() / 1000, now, idle;
+	uint64_t now, idle;
 	int rc;
 
 	for (size_t i = 0; i < RTE_DIM(ends); i++) {
@@ -213,14 +214,14 @@ static int stuck(struct pl_copy *job)
 			return rc;
 	}
 	now = rte_rdtsc();
-	if (now - job->last_asked < suspect)
+	if (now - job->last_asked < job->suspect)
 		return 0;
 	job->last_asked = now;
 	rc = asked_back(job);
 	if (rc)
 		return rc;
 	idle = now - job->last_progress;
-	if (idle < suspect)
+	if (idle < job->suspect)
 		return 0;
 	/* Long enough to look: a device that is gone or was reset will not answer any more. */
 	for (size_t i = 0; i < RTE_DIM(ends); i++) {

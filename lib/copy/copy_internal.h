@@ -63,6 +63,7 @@ struct pl_copy {
 	uint64_t phase_start; /* TSC */
 	uint64_t last_progress;
 	uint64_t last_asked;
+	uint64_t suspect; /* COPY_SUSPECT_MS in TSC cycles */
 	struct pl_hist *read_hist;
 	struct pl_hist *write_hist;
 };

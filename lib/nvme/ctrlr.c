@@ -23,9 +23,9 @@ static void write32(struct pl_nvme_ctrlr *c, uint32_t off, uint32_t val)
 	c->t->ops->write32(c->t, off, val);
 }
 
-static int check_csts(const struct pl_nvme_ctrlr *c, uint32_t csts)
+int nvme_check_there(const struct pl_nvme_ctrlr *c, uint32_t reg)
 {
-	if (csts == UINT32_MAX)
+	if (reg == UINT32_MAX)
 		return pl_fail(-ENODEV, "%s: the controller is gone: its registers read all ones",
 			       c->info.name);
 	return 0;
@@ -34,7 +34,7 @@ static int check_csts(const struct pl_nvme_ctrlr *c, uint32_t csts)
 static int step_read_cap(struct pl_nvme_ctrlr *c)
 {
 	uint64_t cap = c->t->ops->read64(c->t, NVME_REG_CAP);
-	int rc = check_csts(c, (uint32_t)cap & (uint32_t)(cap >> 32));
+	int rc = nvme_check_there(c, (uint32_t)cap & (uint32_t)(cap >> 32));
 
 	if (rc)
 		return rc;
@@ -55,7 +55,7 @@ static int step_read_cap(struct pl_nvme_ctrlr *c)
 static int step_disable(struct pl_nvme_ctrlr *c)
 {
 	uint32_t cc = read32(c, NVME_REG_CC), csts = read32(c, NVME_REG_CSTS);
-	int rc = check_csts(c, csts);
+	int rc = nvme_check_there(c, csts);
 
 	if (rc)
 		return rc;
@@ -70,7 +70,7 @@ static int step_disable(struct pl_nvme_ctrlr *c)
 static int step_wait_disabled(struct pl_nvme_ctrlr *c)
 {
 	uint32_t csts = read32(c, NVME_REG_CSTS);
-	int rc = check_csts(c, csts);
+	int rc = nvme_check_there(c, csts);
 
 	if (rc)
 		return rc;
@@ -93,7 +93,7 @@ static int step_enable(struct pl_nvme_ctrlr *c)
 static int step_wait_ready(struct pl_nvme_ctrlr *c)
 {
 	uint32_t csts = read32(c, NVME_REG_CSTS);
-	int rc = check_csts(c, csts);
+	int rc = nvme_check_there(c, csts);
 
 	if (rc)
 		return rc;
@@ -309,17 +309,15 @@ void nvme_ctrlr_fail(struct pl_nvme_ctrlr *c)
 
 int nvme_ctrlr_asked_back(struct pl_nvme_ctrlr *c)
 {
-	int rc = 0;
+	int rc;
 
-	if (!c->t->ops->asked_back)
+	if (!c->t->ops->asked_back || !c->t->ops->asked_back(c->t))
 		return 0;
+	rc = pl_fail(-ENODEV, "%s: the kernel wants the device back, which is being unbound or "
+		     "removed, and waits until this process ends its use", c->info.name);
 	pthread_mutex_lock(&c->admin_lock);
-	if (c->t->ops->asked_back(c->t)) {
-		rc = pl_fail(-ENODEV, "%s: the kernel wants the device back, which is being unbound or "
-			     "removed, and waits until this process ends its use", c->info.name);
-		if (!c->failed)
-			nvme_ctrlr_fail(c);
-	}
+	if (!c->failed)
+		nvme_ctrlr_fail(c);
 	pthread_mutex_unlock(&c->admin_lock);
 	return rc;
 }

@@ -203,8 +203,10 @@ static int pmr_wait(struct pl_nvme_ctrlr *c)
 	uint32_t status;
 
 	while ((status = read32(c, NVME_REG_PMRSTS)) & NVME_PMRSTS_NRDY) {
-		if (status == UINT32_MAX)
-			return pl_fail(-ENODEV, "%s is gone: its registers read all ones", c->info.name);
+		int rc = nvme_check_there(c, status);
+
+		if (rc)
+			return rc;
 		if (nvme_now_ms() > deadline)
 			return pl_fail(-ETIMEDOUT, "%s: its PMR did not become ready", c->info.name);
 		nvme_relax();

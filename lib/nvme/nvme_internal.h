@@ -123,9 +123,12 @@ void nvme_relax(void);
 int nvme_ctrlr_start(struct pl_nvme_transport *t, struct pl_nvme_ctrlr **ctrlr);
 void nvme_ctrlr_stop(struct pl_nvme_ctrlr *ctrlr); /* shuts down, removes the transport, frees */
 
+/* -ENODEV if @reg, of a register that is never all ones, says that nobody answers any more. */
+int nvme_check_there(const struct pl_nvme_ctrlr *ctrlr, uint32_t reg);
+
 void nvme_ctrlr_fail(struct pl_nvme_ctrlr *ctrlr); /* `failed`; stops its DMA; admin_lock is held */
 
-/* -ENODEV if the device must be given back, which is then `failed`. Takes admin_lock. */
+/* -ENODEV if the device must be given back, which is then `failed`: takes admin_lock for that. */
 int nvme_ctrlr_asked_back(struct pl_nvme_ctrlr *ctrlr);
 
 /* The CPU met SIGBUS in its memory or registers, and has other memory there now (lib/mem/guard.c). */

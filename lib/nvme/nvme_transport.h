@@ -36,7 +36,8 @@ struct pl_nvme_transport_ops {
 	 * until enable(). */
 	int (*disable)(struct pl_nvme_transport *t);
 
-	/* Whether somebody waits for the device to be given back by remove(). NULL: nobody ever does. */
+	/* Whether somebody waits for the device to be given back by remove(). Any thread, at any time.
+	 * NULL: nobody ever does. */
 	bool (*asked_back)(struct pl_nvme_transport *t);
 
 	/* Registers below NVME_REG_DOORBELLS, naturally aligned. All ones: the device is gone. */
