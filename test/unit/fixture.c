@@ -58,6 +58,13 @@ int fixture_start(const char *const *vdevs, unsigned int nb_vdevs, unsigned int 
 	return rc < 0 ? rc : 0;
 }
 
+int fixture_stop(void **state)
+{
+	(void)state;
+	pl_eal_cleanup();
+	return 0;
+}
+
 int fixture_in_child(int (*fn)(void *arg), void *arg)
 {
 	int status;

@@ -39,6 +39,9 @@
  */
 int fixture_start(const char *const *vdevs, unsigned int nb_vdevs, unsigned int nb_cpus);
 
+/* The group teardown of tests whose only state that is. */
+int fixture_stop(void **state);
+
 /* The CPUs of the process before fixture_start(), up to @max; returns how many it filled in. */
 unsigned int fixture_cpus(unsigned int *cpus, unsigned int max);
 

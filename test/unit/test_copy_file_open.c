@@ -416,13 +416,6 @@ static int setup(void **state)
 	return fixture_start(vdevs, RTE_DIM(vdevs), 1);
 }
 
-static int teardown(void **state)
-{
-	(void)state;
-	pl_eal_cleanup();
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest alone[] = { cmocka_unit_test(test_no_io_uring) };
@@ -438,7 +431,7 @@ int main(void)
 	data = malloc(LEN);
 	random_fill(data, LEN);
 	failed = cmocka_run_group_tests_name("copy_file_alone", alone, NULL, NULL);
-	failed += cmocka_run_group_tests_name("copy_file_open", tests, setup, teardown);
+	failed += cmocka_run_group_tests_name("copy_file_open", tests, setup, fixture_stop);
 	free(data);
 	file_dir_remove();
 	return failed;

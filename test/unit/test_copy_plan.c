@@ -376,13 +376,6 @@ static int setup(void **state)
 	return fixture_start(vdevs, RTE_DIM(vdevs), 1);
 }
 
-static int teardown(void **state)
-{
-	(void)state;
-	pl_eal_cleanup();
-	return 0;
-}
-
 /* ---- nobody has peer memory: a start of its own ---- */
 
 static int copy_without_peer_memory(void *arg)
@@ -432,5 +425,5 @@ int main(void)
 	};
 	int failed = cmocka_run_group_tests_name("copy_plan_alone", alone, NULL, NULL);
 
-	return failed + cmocka_run_group_tests_name("copy_plan", tests, setup, teardown);
+	return failed + cmocka_run_group_tests_name("copy_plan", tests, setup, fixture_stop);
 }

@@ -310,13 +310,6 @@ static int setup(void **state)
 	return fixture_start(vdevs, RTE_DIM(vdevs), 1);
 }
 
-static int teardown(void **state)
-{
-	(void)state;
-	pl_eal_cleanup();
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -326,5 +319,5 @@ int main(void)
 		cmocka_unit_test(test_events),        cmocka_unit_test(test_reset),
 	};
 
-	return cmocka_run_group_tests_name("nvme_admin", tests, setup, teardown);
+	return cmocka_run_group_tests_name("nvme_admin", tests, setup, fixture_stop);
 }

@@ -373,13 +373,6 @@ static int setup(void **state)
 	return fixture_start(vdevs, RTE_DIM(vdevs), 1);
 }
 
-static int teardown(void **state)
-{
-	(void)state;
-	pl_eal_cleanup();
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -395,5 +388,5 @@ int main(void)
 		cmocka_unit_test(test_unregistered),
 	};
 
-	return cmocka_run_group_tests_name("nvme_prp", tests, setup, teardown);
+	return cmocka_run_group_tests_name("nvme_prp", tests, setup, fixture_stop);
 }

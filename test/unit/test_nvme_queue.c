@@ -439,13 +439,6 @@ static int setup(void **state)
 	return fixture_start(vdevs, RTE_DIM(vdevs), 1);
 }
 
-static int teardown(void **state)
-{
-	(void)state;
-	pl_eal_cleanup();
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -461,5 +454,5 @@ int main(void)
 		cmocka_unit_test(test_opts_size),
 	};
 
-	return cmocka_run_group_tests_name("nvme_queue", tests, setup, teardown);
+	return cmocka_run_group_tests_name("nvme_queue", tests, setup, fixture_stop);
 }

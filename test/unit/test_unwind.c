@@ -252,13 +252,6 @@ static int setup(void **state)
 	return fixture_start(vdevs, RTE_DIM(vdevs), 1);
 }
 
-static int teardown(void **state)
-{
-	(void)state;
-	pl_eal_cleanup();
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -268,5 +261,5 @@ int main(void)
 		cmocka_unit_test(test_reset),
 	};
 
-	return cmocka_run_group_tests_name("unwind", tests, setup, teardown);
+	return cmocka_run_group_tests_name("unwind", tests, setup, fixture_stop);
 }
