@@ -21,6 +21,7 @@ import traceback
 
 MIB = 1 << 20
 POISON = 0xAA
+MEMORIES = ("host_dram", "own_cmb", "own_pmr", "peer_cmb", "peer_pmr")
 TIMEOUT = 300  # seconds for one run of a program, under a sanitizer on a loaded machine too
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -161,6 +162,13 @@ class Test:
         cls.check_schema(schema)
         for error in cls(schema).iter_errors(report):
             raise Failed("%s: %s at %s" % (path, error.message, list(error.absolute_path)))
+
+
+def data_bytes(job, phase="copy"):
+    """{memory: (read, written)} for memories that data crossed."""
+    data = job["peerlane"]["traffic"][phase]["data"]
+    return {m: (data[m]["read"], data[m]["write"]) for m in MEMORIES
+            if data[m]["read"] or data[m]["write"]}
 
 
 def _run_case(build, name, function):

@@ -4,17 +4,9 @@
 programs, and the bytes by memory must be exactly those that the way implies."""
 import random
 
-from harness import MIB, POISON, add_case, case, main
+from harness import MIB, POISON, add_case, case, data_bytes, main
 
 SIZE = 6 * MIB
-MEMORIES = ("host_dram", "own_cmb", "own_pmr", "peer_cmb", "peer_pmr")
-
-
-def data_bytes(job, phase="copy"):
-    """{memory: (read, written)} for memories that data crossed."""
-    data = job["peerlane"]["traffic"][phase]["data"]
-    return {m: (data[m]["read"], data[m]["write"]) for m in MEMORIES
-            if data[m]["read"] or data[m]["write"]}
 
 
 def copied(t, eal, *args):

@@ -8,11 +8,10 @@ import signal
 import stat
 import subprocess
 
-from harness import MIB, POISON, Failed, Skipped, add_case, case, main
+from harness import MIB, POISON, Failed, Skipped, add_case, case, data_bytes, main
 
 SIZE = 6 * MIB
 CHUNKS = SIZE // (128 << 10)
-MEMORIES = ("host_dram", "own_cmb", "own_pmr", "peer_cmb", "peer_pmr")
 
 
 def needs_a_device(t):
@@ -24,12 +23,6 @@ def needs_a_device(t):
     os.unlink(t.path("probe.img"))
     if run.status == 2 and ("no O_DIRECT" in run.stderr or "no block device" in run.stderr):
         raise Skipped(run.stderr.strip())
-
-
-def data_bytes(job, phase="copy"):
-    data = job["peerlane"]["traffic"][phase]["data"]
-    return {m: (data[m]["read"], data[m]["write"]) for m in MEMORIES
-            if data[m]["read"] or data[m]["write"]}
 
 
 def copied(t, eal, *args):
