@@ -33,13 +33,14 @@ nvme_ready() {
 	[ -n "$block" ] && [ -b "$block" ] && dd if="$block" of=/dev/null bs=4k count=1 iflag=direct 2>/dev/null
 }
 
-# to_kernel BDF, to_user BDF: who drives the controller.
-to_kernel() {
-	is_driver "$1" nvme || bind_driver "$1" nvme || fail "$1: could not be bound to nvme"
+# to_driver BDF DRIVER, to_kernel BDF, to_user BDF: who drives the controller. For user space that is
+# vfio-pci unless a scenario says otherwise.
+user_driver=vfio-pci
+to_driver() {
+	is_driver "$1" "$2" || bind_driver "$1" "$2" || fail "$1: could not be bound to $2"
 }
-to_user() {
-	is_driver "$1" vfio-pci || bind_driver "$1" vfio-pci || fail "$1: could not be bound to vfio-pci"
-}
+to_kernel() { to_driver "$1" nvme; }
+to_user() { to_driver "$1" "$user_driver"; }
 
 # fill BDF MIB [AT]: random data by the kernel's driver, from the AT'th MiB on; poison BDF MIB: a byte
 # that no test writes.

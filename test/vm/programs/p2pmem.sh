@@ -12,14 +12,15 @@ load_module() {
 	insmod "$ko" || fail "insmod $ko: $(dmesg | tail -n 3)"
 }
 
-to_module() {
-	is_driver "$1" $module || bind_driver "$1" $module || fail "$1: could not be bound to $module"
-}
+to_module() { to_driver "$1" $module; }
+
+# Whether the guest's host bridge (see module-clients) is one that the kernel's p2pdma lets through.
+bridge_listed() { grep -q 'model name.*EPYC' /proc/cpuinfo; }
 
 p2pmem() { cat "/sys/bus/pci/devices/$1/p2pmem/$2"; }
 
 # Nobody has anything of it; what the dead had may still be on its way.
-pool_whole() { [ "$(p2pmem "$1" available)" = "$(p2pmem "$1" size)" ]; }
+pool_whole() { [ "$(p2pmem "$1" available)" -eq "$(p2pmem "$1" size)" ]; }
 
 unbind() {
 	echo "$1" >"/sys/bus/pci/devices/$1/driver/unbind" || fail "$1: cannot be unbound"

@@ -9,7 +9,7 @@ file=()
 
 load_module
 # Where the kernel's p2pdma refuses the path, without O_DIRECT.
-if grep -q 'model name.*EPYC' /proc/cpuinfo; then
+if bridge_listed; then
 	poison "$a" 1
 	file=("$(block_of "$a")")
 fi
