@@ -48,7 +48,12 @@ link_name() { (cd -P "$1" 2>/dev/null && echo "${PWD##*/}"); }
 
 driver_of() { link_name "/sys/bus/pci/devices/$1/driver"; }
 
-is_driver() { [ "/sys/bus/pci/devices/$1/driver" -ef "/sys/bus/pci/drivers/$2" ]; }
+# is_driver BDF DRIVER: the link is there before the driver has probed the device, which after a hot
+# plug another thread does; the last thing that a vfio driver makes is the vfio device.
+is_driver() {
+	[ "/sys/bus/pci/devices/$1/driver" -ef "/sys/bus/pci/drivers/$2" ] || return
+	[ "$2" = nvme ] || compgen -G "/sys/bus/pci/devices/$1/vfio-dev/vfio*" >/dev/null
+}
 
 # bind_driver BDF DRIVER, as driverctl does it: the override outlives a rescan of the bus.
 bind_driver() {

@@ -10,7 +10,7 @@ usage=(idle read fd dead)
 to_kernel "$a"
 block=$(block_of "$a")
 # Where the kernel's p2pdma refuses the path there is no I/O in flight to wait for.
-grep -q 'model name.*EPYC' /proc/cpuinfo && usage+=(io)
+bridge_listed && usage+=(io)
 
 ms() { echo $((${EPOCHREALTIME/./} / 1000)); }
 
@@ -85,7 +85,7 @@ for ((i = 0; i < reps; i++)); do
 	for use in "${usage[@]}"; do
 		load_module
 		to_module "$b"
-		pool_whole "$b" || fail "$use: the pool is not whole"
+		pool_whole "$b" || fail "$use: the pool is not whole: $(p2pmem "$b" available) of $(p2pmem "$b" size) bytes"
 		start_holder "$use"
 		if [ "$how" = unload ]; then
 			unload_cycle "$use"
