@@ -74,10 +74,9 @@ guest() {
 
 # module KERNEL: it builds, with W=1 and every warning an error; guests find it in the cache.
 module() {
-	local status=0 options=("${1%-debug}")
+	local status=0
 	wanted "$1" module || return 0
-	[ "$1" = "${1%-debug}" ] || options+=(--debug)
-	"$here/../../kernel/build.sh" "$("$here/kernel.sh" "${options[@]}" --dir)/build" >"$log" 2>&1 || status=$?
+	"$here/../../kernel/build.sh" "$("$here/kernel.sh" "$1" --dir)/build" >"$log" 2>&1 || status=$?
 	{ cat "$log" && echo "CELL $status 0 builds without a warning"; } >"$log.out"
 	results "peerlane_vfio_pci on $1" <"$log.out"
 }
@@ -86,11 +85,9 @@ module() {
 # says so.
 missing=()
 kernels() {
-	local kernel options
+	local kernel
 	for kernel in "$@"; do
-		options=("${kernel%-debug}")
-		[ "$kernel" = "${kernel%-debug}" ] || options+=(--debug)
-		"$here/kernel.sh" "${options[@]}" >"$log" 2>&1 && continue
+		"$here/kernel.sh" "$kernel" >"$log" 2>&1 && continue
 		missing+=("$kernel")
 		sed 's/^/# /' "$log" | tail -n 20
 		echo "ok - every scenario on Linux $kernel # SKIP no kernel: $(tail -n 1 "$log")"

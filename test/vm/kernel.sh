@@ -14,7 +14,8 @@ usage() {
 usage: kernel.sh SERIES [--debug] [--cached] [--dir] [--update]
 Builds a guest kernel from Debian's linux-source-SERIES (6.12, 7.2) and the fragments in
 config/kernel, unless it is cached, and prints the path of its bzImage.
-  --debug    the flavour with KASAN, lockdep, DEBUG_VM, kmemleak, fault injection, IOMMUFD_TEST
+  --debug    the flavour with KASAN, lockdep, DEBUG_VM, kmemleak, fault injection, IOMMUFD_TEST;
+             SERIES-debug is the same
   --cached   never build: fail when it is not in the cache
   --dir      print the cache entry instead: bzImage, config, System.map, uapi/include (the
              kernel's uAPI headers), build (make -C build M=... builds an out-of-tree module)
@@ -217,6 +218,7 @@ for arg in "$@"; do
 	--dir) print_dir=1 ;;
 	--update) update=1 ;;
 	-h | --help) usage && exit 0 ;;
+	[0-9]*.[0-9]*-debug) series=${arg%-debug} flavour=-debug ;;
 	[0-9]*.[0-9]*) series=$arg ;;
 	*)
 		usage >&2

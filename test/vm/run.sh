@@ -109,9 +109,7 @@ else
 fi
 
 need_packages
-kernel_args=("${kernel%-debug}")
-[ "$kernel" = "${kernel%-debug}" ] || kernel_args+=(--debug)
-kernel_dir=$("$vm_dir/kernel.sh" "${kernel_args[@]}" --dir)
+kernel_dir=$("$vm_dir/kernel.sh" "$kernel" --dir)
 
 run_dir=$(mktemp -d "${TMPDIR:-/tmp}/peerlane-vm.XXXXXX")
 qemu_pid=''
