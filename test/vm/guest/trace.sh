@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# What QEMU's controllers do, by its trace; sourced after lib.sh.
+# What QEMU's controllers do by its trace, and what the kernel maps for them; sourced after lib.sh.
 
 # qemu_trace EVENTS COMMAND...: what QEMU says of EVENTS while COMMAND runs is in the file $trace.
 traces=0
@@ -32,15 +32,19 @@ cmb_base() {
 	[ $base -ne 0 ] && echo $base
 }
 
-# trace_maps COMMAND...: what the kernel maps for devices meanwhile is in $PL_RESULTS/maps.
-trace_maps() {
-	local tracing=/sys/kernel/tracing status=0
-	mountpoint -q $tracing || mount -t tracefs none $tracing || fail "no tracefs"
+# trace_iommu EVENTS COMMAND...: what the kernel maps or unmaps for devices meanwhile is in
+# $tracing/trace.
+tracing=/sys/kernel/tracing
+trace_iommu() {
+	local events=$1 event status=0
 	echo 16384 >$tracing/buffer_size_kb
 	echo >$tracing/trace
-	echo 1 >$tracing/events/iommu/map/enable
-	"$@" || status=$?
-	echo 0 >$tracing/events/iommu/map/enable
-	cat $tracing/trace >"$PL_RESULTS/maps"
+	for event in $events; do
+		echo 1 >$tracing/events/iommu/"$event"/enable
+	done
+	"${@:2}" || status=$?
+	for event in $events; do
+		echo 0 >$tracing/events/iommu/"$event"/enable
+	done
 	return $status
 }

@@ -3,7 +3,8 @@
 # Nothing is mapped or unmapped after start: the kernel's iommu:map and iommu:unmap events are the same for 10 times the I/O: maps BACKEND
 . "$PL_VM/guest/lib.sh"
 . "$PL_VM/guest/peerlane.sh"
-backend=${1:?maps BACKEND} tracing=/sys/kernel/tracing
+. "$PL_VM/guest/trace.sh"
+backend=${1:?maps BACKEND}
 
 for event in map unmap; do
 	[ -d $tracing/events/iommu/$event ] || fail "the kernel has no event iommu:$event"
@@ -17,15 +18,9 @@ done
 mapped() {
 	local event
 	result=''
-	echo 16384 >$tracing/buffer_size_kb
-	echo >$tracing/trace
-	for event in map unmap; do
-		echo 1 >$tracing/events/iommu/$event/enable
-	done
-	"$testpmd" -l 0 -m 64 --iommu="$backend" -a 0000:01:00.0 -a 0000:02:00.0 -- "$@" >/tmp/out 2>&1 ||
+	trace_iommu 'map unmap' "$testpmd" -l 0 -m 64 --iommu="$backend" -a 0000:01:00.0 -a 0000:02:00.0 -- "$@" >/tmp/out 2>&1 ||
 		fail "$(cat /tmp/out)"
 	for event in map unmap; do
-		echo 0 >$tracing/events/iommu/$event/enable
 		result+=$(grep " $event: " $tracing/trace | sed 's/.* size=//; s/.*unmapped_size=//' |
 			awk '{ bytes += $1 } END { printf "%d KiB", bytes / 1024 }')" by $event, "
 	done

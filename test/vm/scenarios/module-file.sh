@@ -25,11 +25,11 @@ file_copy() {
 # file system says about the file, nothing comes by memory of the host.
 witnessed() {
 	local bar own peer host
-	qemu_trace 'pci_nvme_map_addr pci_nvme_mmio_write' trace_maps file_copy "${@:2}" --no-verify ||
+	qemu_trace 'pci_nvme_map_addr pci_nvme_mmio_write' trace_iommu map file_copy "${@:2}" --no-verify ||
 		fail "$1: $out"
 	grep -q '"host_dram_addressed_bytes": 0,' /tmp/report || fail "$1: not 0 bytes in host DRAM: $out"
 	bar=$(sed -n 3p "/sys/bus/pci/devices/$b/resource" | cut -d' ' -f1)
-	read -r _ own _ peer _ host < <("$PL_VM/guest/dma_by_memory.py" "$trace" "$PL_RESULTS/maps" \
+	read -r _ own _ peer _ host < <("$PL_VM/guest/dma_by_memory.py" "$trace" $tracing/trace \
 		"$bar" $((64 << 20)) "$(cmb_base)")
 	[ "$own" -ge $((mib << 20)) ] && [ "$peer" -ge $((mib << 20)) ] && [ "$host" -lt $((mib << 14)) ] ||
 		fail "$1: by QEMU's trace $own bytes by its CMB, $peer by the peer's, $host by host memory"
@@ -62,7 +62,7 @@ rm /mnt/back
 witnessed back "$b:1:0+$((mib << 11))" file:/mnt/back --via src
 echo 3 >/proc/sys/vm/drop_caches
 cmp /mnt/image /mnt/back || fail "what came back differs"
-[ "$(p2pmem "$b" available)" = "$(p2pmem "$b" size)" ] || fail "p2pmem is left over"
+pool_whole "$b" || fail "p2pmem is left over"
 umount /mnt
 to_kernel "$b"
 unload_module
