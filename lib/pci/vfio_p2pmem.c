@@ -14,9 +14,6 @@
 #include "vfio_p2pmem.h"
 #include "vfio_uapi.h"
 
-/* Below that a copy has no use for it, and the search ends. */
-#define CHUNK_LEAST (64u << 10)
-
 /* A feature request: the header, and @len bytes of structure behind it. */
 static int feature(const struct vfio_dev *dev, uint32_t index, void *data, size_t len)
 {
@@ -42,24 +39,46 @@ static int take(struct vfio_dev *dev, size_t len, struct vfio_p2pmem *chunk)
 	return chunk->fd < 0 ? -errno : 0;
 }
 
-int vfio_p2pmem_take(struct vfio_dev *dev, unsigned int bar, uint64_t offset, size_t len,
-		     struct vfio_p2pmem *chunk)
+static bool pool(const struct vfio_dev *dev, struct peerlane_vfio_p2pmem_info *info)
 {
-	struct peerlane_vfio_p2pmem_info info = { 0 };
+	memset(info, 0, sizeof(*info));
+	return feature(dev, PEERLANE_VFIO_FEATURE_P2PMEM_INFO, info, sizeof(*info)) == 0 &&
+	       info->version == PEERLANE_VFIO_P2PMEM_VERSION;
+}
+
+int vfio_p2pmem_check(struct vfio_dev *dev, uint64_t size)
+{
+	struct peerlane_vfio_p2pmem_info info;
+
+	if (!pool(dev, &info))
+		return pl_fail(-ENOTSUP, "%s: p2pmem=%llu: its driver shares no CMB with the kernel's: sudo "
+			       "driverctl --nosave set-override %s peerlane_vfio_pci", dev->bdf,
+			       (unsigned long long)size, dev->bdf);
+	if (size > info.size)
+		return pl_fail(-EINVAL, "%s: p2pmem=%llu: its p2pmem has %llu bytes", dev->bdf,
+			       (unsigned long long)size, (unsigned long long)info.size);
+	return 0;
+}
+
+int vfio_p2pmem_take(struct vfio_dev *dev, unsigned int bar, uint64_t offset, size_t len,
+		     uint64_t want, struct vfio_p2pmem *chunk)
+{
+	struct peerlane_vfio_p2pmem_info info;
+	uint64_t least = want ? want : VFIO_P2PMEM_LEAST;
 	int rc = -ENOMEM;
 
 	chunk->fd = -1;
-	if (feature(dev, PEERLANE_VFIO_FEATURE_P2PMEM_INFO, &info, sizeof(info)) ||
-	    info.version != PEERLANE_VFIO_P2PMEM_VERSION || info.bar != bar)
+	if (!pool(dev, &info) || info.bar != bar)
 		return -ENOENT;
 	/* What is free is in pieces if others have some: the largest power of two of it. */
-	for (size_t want = info.size; want >= CHUNK_LEAST && rc == -ENOMEM; want /= 2) {
+	for (want = want ? want : info.size; want >= least && rc == -ENOMEM; want /= 2) {
 		want -= want % info.granularity;
 		rc = pl_inject_hit() ? -ENOMEM : take(dev, want, chunk);
 	}
 	if (rc)
-		return pl_fail(rc == -ENOMEM ? -ENOMEM : -EIO, "%s: no chunk of its p2pmem of %llu bytes can "
-			       "be had: %s", dev->bdf, (unsigned long long)info.size, strerror(-rc));
+		return pl_fail(rc == -ENOMEM ? -ENOMEM : -EIO, "%s: no chunk of %llu bytes of its p2pmem of %llu "
+			       "can be had: %s", dev->bdf, (unsigned long long)least,
+			       (unsigned long long)info.size, strerror(-rc));
 	if (chunk->offset >= offset && chunk->offset + chunk->len <= offset + len)
 		return 0;
 	vfio_p2pmem_give(chunk);

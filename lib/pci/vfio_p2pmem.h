@@ -15,12 +15,19 @@ struct vfio_p2pmem {
 	size_t len;
 };
 
+/* Sizes that are asked for are multiples of it. */
+#define VFIO_P2PMEM_LEAST (64u << 10)
+
+/* Whether the pool could ever give @size bytes. 0; -ENOTSUP if there is no pool; -EINVAL. */
+int vfio_p2pmem_check(struct vfio_dev *dev, uint64_t size);
+
 /*
- * Takes the largest free chunk inside [offset, offset + len) of BAR @bar. 0; -ENOENT if the
- * function's driver has no such pool; -ENOMEM if nothing of it is free; -EIO.
+ * Takes @want bytes, or with 0 the largest free chunk, which must lie inside [offset, offset + len)
+ * of BAR @bar. 0; -ENOENT if the function's driver has no such pool; -ENOMEM if that much is not
+ * free; -EIO.
  */
 int vfio_p2pmem_take(struct vfio_dev *dev, unsigned int bar, uint64_t offset, size_t len,
-		     struct vfio_p2pmem *chunk);
+		     uint64_t want, struct vfio_p2pmem *chunk);
 
 /* Maps all of it at @va, inside a reservation of the caller's. -ENODEV, -ENOMEM. */
 int vfio_p2pmem_map(const struct vfio_dev *dev, const struct vfio_p2pmem *chunk, void *va);

@@ -62,6 +62,7 @@ NVME_COPY = [
     ("key without a value", (*BOTH, "nvme_emu2,size=1M,cmb"), PAIR, ["cmb", "accepted"]),
     ("malformed list of keys", (*BOTH, "nvme_emu2,size=1M,=3"), PAIR, ["nvme_emu2", "accepted"]),
     ("value: size", (*BOTH, "nvme_emu2,size=1X"), PAIR, ["size=1X", SIZES]),
+    ("value: unit without a number", (*BOTH, "nvme_emu2,size=K"), PAIR, ["size=K", SIZES]),
     ("value: no size", (*BOTH, "nvme_emu2,size=0"), PAIR, ["size=0", SIZES]),
     ("value: size past 64 bits", (*BOTH, "nvme_emu2,size=99999999T"), PAIR, ["99999999T", SIZES]),
     ("value: size no multiple of bs", (*BOTH, "nvme_emu2,size=1000"), PAIR, ["size=1000"]),

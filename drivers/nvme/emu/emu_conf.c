@@ -7,6 +7,7 @@
 
 #include "emu.h"
 #include "pl_log.h"
+#include "pl_number.h"
 
 const char emu_usage[] =
 	"nvme_emuN,size=SIZE|path=FILE[,KEY=VALUE...], KEY one of bs, cmb, cmboff, "
@@ -33,36 +34,9 @@ static int reject(const struct arg *a, const char *accepted)
 		       accepted);
 }
 
-/* Decimal digits and, if @suffix, one of KMGT. Returns false for anything else or overflow. */
-static bool parse_number(const char *s, bool suffix, uint64_t *out)
-{
-	static const char units[] = "KMGT";
-	uint64_t n = 0;
-	const char *u;
-
-	if (*s == '\0')
-		return false;
-	for (; *s >= '0' && *s <= '9'; s++) {
-		if (__builtin_mul_overflow(n, 10u, &n) ||
-		    __builtin_add_overflow(n, (uint64_t)(*s - '0'), &n))
-			return false;
-		*out = n;
-		if (s[1] == '\0')
-			return true;
-	}
-	u = *s >= 'a' ? strchr(units, *s - 'a' + 'A') : strchr(units, *s);
-	if (!suffix || u == NULL || *u == '\0' || s[1] != '\0' || s[-1] < '0' || s[-1] > '9')
-		return false;
-	for (const char *x = units; x <= u; x++)
-		if (__builtin_mul_overflow(n, 1024u, &n))
-			return false;
-	*out = n;
-	return true;
-}
-
 static int parse_size(const struct arg *a, uint64_t unit, uint64_t *out)
 {
-	if (!parse_number(a->val, true, out) || *out == 0 || *out > INT64_MAX)
+	if (!pl_number_parse(a->val, true, out) || *out == 0 || *out > INT64_MAX)
 		return reject(a, "a positive number of bytes with an optional K, M, G or T");
 	if (*out % unit != 0)
 		return reject(a, "a multiple of 4096 bytes");
@@ -73,7 +47,7 @@ static int parse_range(const struct arg *a, uint64_t min, uint64_t max, uint64_t
 {
 	char accepted[64];
 
-	if (parse_number(a->val, false, out) && *out >= min && *out <= max)
+	if (pl_number_parse(a->val, false, out) && *out >= min && *out <= max)
 		return 0;
 	snprintf(accepted, sizeof(accepted), "a number from %llu to %llu", (unsigned long long)min,
 		 (unsigned long long)max);
@@ -115,7 +89,7 @@ static int key_bs(const struct arg *a, struct emu_conf *conf)
 {
 	uint64_t n;
 
-	if (!parse_number(a->val, true, &n) || n < EMU_BS_MIN || n > EMU_BS_MAX ||
+	if (!pl_number_parse(a->val, true, &n) || n < EMU_BS_MIN || n > EMU_BS_MAX ||
 	    (n & (n - 1)) != 0)
 		return reject(a, "a power of two from 512 to 65536");
 	conf->bs = (uint32_t)n;
@@ -169,7 +143,7 @@ static int key_mdts(const struct arg *a, struct emu_conf *conf)
 {
 	uint64_t n;
 
-	if (!parse_number(a->val, true, &n) ||
+	if (!pl_number_parse(a->val, true, &n) ||
 	    (n != 0 && (n < EMU_MDTS_MIN || n > EMU_MDTS_MAX || (n & (n - 1)) != 0)))
 		return reject(a, "0 (no limit) or a power of two from 8K to 128M");
 	conf->mdts = n;

@@ -17,10 +17,11 @@
 #include "pci_sysfs.h"
 #include "pl_inject.h"
 #include "pl_log.h"
+#include "pl_number.h"
 #include "vfio_dev.h"
 #include "vfio_p2pmem.h"
 
-#define USAGE "BDF[,sq=host|cmb][,prp=host|cmb]"
+#define USAGE "BDF[,sq=host|cmb][,prp=host|cmb][,p2pmem=SIZE]"
 /* What is mapped of a BAR 0 whose rest the kernel keeps (its MSI-X table): with the doorbells of
  * 511 queue pairs at the usual stride. */
 #define BAR0_LEAST (NVME_REG_DOORBELLS + 4096u)
@@ -33,6 +34,7 @@ struct vfio_transport {
 	uint8_t *bar0;
 	size_t bar0_len;
 	struct vfio_p2pmem chunk; /* of the CMB, if the kernel's drivers share it */
+	uint64_t p2pmem;	  /* bytes of it to take; 0: as many as there are */
 	uint64_t cmb_offset;	  /* of the CMB in its BAR */
 	void *cmb;
 };
@@ -42,29 +44,49 @@ static struct vfio_transport *of(struct pl_nvme_transport *t)
 	return container_of(t, struct vfio_transport, base);
 }
 
-/* "sq=cmb,prp=host": where queues' memory lies unless the queue pair's options say otherwise. */
-static int parse_args(const char *dev, const char *args, bool *sq_in_cmb, bool *prp_in_cmb)
+/* Where queues' memory lies unless the queue pair's options say otherwise, and how much of the CMB
+ * to take where the kernel's drivers share it; 0: as much as there is. */
+struct vfio_args {
+	bool sq_in_cmb;
+	bool prp_in_cmb;
+	uint64_t p2pmem;
+};
+
+static bool parse_place(const char *val, bool *in_cmb)
+{
+	*in_cmb = strcmp(val, "cmb") == 0;
+	return *in_cmb || strcmp(val, "host") == 0;
+}
+
+static bool parse_pair(const char *pair, struct vfio_args *args)
+{
+	if (strncmp(pair, "sq=", 3) == 0)
+		return parse_place(pair + 3, &args->sq_in_cmb);
+	if (strncmp(pair, "prp=", 4) == 0)
+		return parse_place(pair + 4, &args->prp_in_cmb);
+	return strncmp(pair, "p2pmem=", 7) == 0 && pl_number_parse(pair + 7, true, &args->p2pmem) &&
+	       args->p2pmem && args->p2pmem % VFIO_P2PMEM_LEAST == 0;
+}
+
+static int parse_args(const char *dev, const char *text, struct vfio_args *args)
 {
 	char copy[256], *save = NULL;
 
-	if (snprintf(copy, sizeof(copy), "%s", args) >= (int)sizeof(copy))
+	memset(args, 0, sizeof(*args));
+	if (snprintf(copy, sizeof(copy), "%s", text) >= (int)sizeof(copy))
 		return pl_fail(-EINVAL, "-a %s: its arguments are too long", dev);
-	for (char *pair = strtok_r(copy, ",", &save); pair; pair = strtok_r(NULL, ",", &save)) {
-		bool cmb = strcmp(pair, "sq=cmb") == 0 || strcmp(pair, "prp=cmb") == 0;
-
-		if (!cmb && strcmp(pair, "sq=host") != 0 && strcmp(pair, "prp=host") != 0)
-			return pl_fail(-EINVAL, "-a %s: '%s' is not understood; the form is " USAGE, dev,
-				       pair);
-		*(pair[0] == 's' ? sq_in_cmb : prp_in_cmb) = cmb;
-	}
+	for (char *pair = strtok_r(copy, ",", &save); pair; pair = strtok_r(NULL, ",", &save))
+		if (!parse_pair(pair, args))
+			return pl_fail(-EINVAL, "-a %s: '%s' is not understood; the form is " USAGE
+				       ", SIZE a multiple of 64K", dev, pair);
 	return 0;
 }
 
-static int vfio_check(const char *dev, const char *args)
+static int vfio_check(const char *dev, const char *text)
 {
-	bool sq = false, prp = false;
+	struct vfio_args args;
 
-	return parse_args(dev, args, &sq, &prp);
+	return parse_args(dev, text, &args);
 }
 
 static int map_bar0(struct vfio_transport *v)
@@ -91,10 +113,11 @@ static int map_bar0(struct vfio_transport *v)
 	return rc;
 }
 
-static int vfio_probe(const char *dev, const char *args, struct pl_ioas *ioas,
+static int vfio_probe(const char *dev, const char *text, struct pl_ioas *ioas,
 		      struct pl_nvme_transport **out)
 {
 	struct vfio_transport *v = pl_inject_hit() ? NULL : calloc(1, sizeof(*v));
+	struct vfio_args args;
 	long long node;
 	int rc;
 
@@ -105,15 +128,20 @@ static int vfio_probe(const char *dev, const char *args, struct pl_ioas *ioas,
 	v->base.ioas = ioas;
 	v->chunk.fd = -1;
 	v->base.numa_node = pci_sysfs_number(dev, "numa_node", &node) ? -1 : (int)node;
-	rc = parse_args(dev, args, &v->base.sq_in_cmb, &v->base.prp_in_cmb);
+	rc = parse_args(dev, text, &args);
 	if (rc)
 		goto free_v;
+	v->base.sq_in_cmb = args.sq_in_cmb;
+	v->base.prp_in_cmb = args.prp_in_cmb;
+	v->p2pmem = args.p2pmem;
 	v->dev = ioas->ops->device(ioas, dev);
 	if (!v->dev) {
 		rc = pl_fail(-ENODEV, "%s is not in the IO address space", dev);
 		goto free_v;
 	}
-	rc = map_bar0(v);
+	rc = v->p2pmem ? vfio_p2pmem_check(v->dev, v->p2pmem) : 0;
+	if (rc == 0)
+		rc = map_bar0(v);
 	if (rc)
 		goto free_v;
 	v->base.doorbells = (volatile uint32_t *)(v->bar0 + NVME_REG_DOORBELLS);
@@ -233,7 +261,7 @@ static int take_chunk(struct vfio_transport *v, unsigned int bir, uint64_t offse
 	v->cmb_offset = offset;
 	if (v->chunk.fd >= 0)
 		return 0;
-	rc = vfio_p2pmem_take(v->dev, bir, offset, len, &v->chunk);
+	rc = vfio_p2pmem_take(v->dev, bir, offset, len, v->p2pmem, &v->chunk);
 	if (rc == -ENOMEM) /* others have it: no reason not to drive the controller */
 		return pl_fail(-EREMOTEIO, "%s", pl_errmsg());
 	return rc == -ENOENT ? 0 : rc;
