@@ -4,7 +4,7 @@
 . "$PL_VM/guest/lib.sh"
 . "$PL_VM/guest/peerlane.sh"
 . "$PL_VM/programs/p2pmem.sh"
-a=0000:01:00.0 b=0000:02:00.0 said=()
+a=0000:01:00.0 b=0000:02:00.0 said=() user_driver=$module devices=("0000:01:00.0" "0000:02:00.0")
 
 load_module
 if [ "$(basename "$PL_TOPOLOGY")" != cmb-pair ]; then
@@ -36,10 +36,7 @@ copies() {
 	fill "$a" 1
 	poison "$b" 1
 	want=$(digest "$a" 1)
-	to_module "$a"
-	to_module "$b"
-	out=$("$nvme_copy" -l 0 -m 64 --iommu="$backend" -a "$a" -a "$b" -- \
-		"$a:1:0+2048" "$b" --via "$1" 2>&1) || fail "$backend --via $1: $out"
+	copy "$a:1:0+2048" "$b" --via "$1" || fail "$backend --via $1: $out"
 	[ "$(digest "$b" 1)" = "$want" ] || fail "$backend --via $1: other data"
 	said+=("$backend --via $1")
 }
@@ -47,6 +44,40 @@ for backend in iommufd type1; do
 	p2p_possible && [ "$(basename "$PL_TOPOLOGY")" = cmb-pair ] && copies dst
 	copies host
 done
+
+# Of a CMB that somebody else has most of, p2pmem= takes as much as it says, and else as there is.
+refused() {
+	copy "$a" "$b" --via dst -q 32 -o 1M
+	rc=$?
+	[ $rc -eq 2 ] && [[ $out == *"$1"* ]] || fail "${devices[1]}: exit status $rc, no '$1': $out"
+}
+shared() {
+	local from to wrong
+	to_module "$b"
+	coproc SHARE { exec python3 -c 'import mmap, os, sys
+m = mmap.mmap(os.open(sys.argv[1], os.O_RDWR), 48 << 20)
+print("taken", flush=True)
+sys.stdin.read()' "/sys/bus/pci/devices/$b/p2pmem/allocate" 2>&1; }
+	exec {from}<&"${SHARE[0]}" {to}>&"${SHARE[1]}"
+	read -r line <&$from && [ "$line" = taken ] || fail "p2pmem/allocate: $line$(cat <&$from)"
+	refused 'has 16384 KiB free'
+	for wrong in sq=here p2pmem=0 p2pmem=65K; do
+		devices=("$a" "$b,prp=host,$wrong")
+		refused "'$wrong' is not understood"
+	done
+	devices=("$a" "$b,p2pmem=32M")
+	refused 'no chunk of 33554432 bytes of its p2pmem of 67108864'
+	devices=("$a" "$b,p2pmem=128M")
+	refused 'p2pmem=134217728: its p2pmem has 67108864 bytes'
+	devices=("$a" "$b,p2pmem=8M")
+	refused 'has 8192 KiB free'
+	copy "$a:1:0+2048" "$b" --via dst || fail "${devices[1]}: $out"
+	exec {from}<&- {to}>&-
+	said+=("p2pmem=8M beside others")
+	devices=("$a" "$b,p2pmem=8M") user_driver=vfio-pci
+	refused 'shares no CMB'
+}
+[ "$(basename "$PL_TOPOLOGY")" != cmb-pair ] || shared
 to_kernel "$a"
 to_kernel "$b"
 unload_module
