@@ -199,7 +199,5 @@ int plv_cmb_add(struct plv_device *dev)
 		return 0;
 	}
 	devres_remove_group(device, group);
-	if (dev->cmb.published)
-		pci_p2pmem_publish(dev->core.pdev, true);
 	return 0;
 }

@@ -46,16 +46,20 @@ static void plv_close_device(struct vfio_device *vdev)
 	up_write(&dev->reset_lock);
 }
 
-/* Where a reset ended with decoding off or in D3, the CMB is hidden until the user wakes it up. */
+/*
+ * Where a reset ended with decoding off or in D3, the CMB is hidden until the user wakes it up. A
+ * CRE that the owner cleared while it was awake is the owner's affair.
+ */
 static ssize_t plv_write(struct vfio_device *vdev, const char __user *buf, size_t count,
 			 loff_t *ppos)
 {
 	unsigned int index = VFIO_PCI_OFFSET_TO_INDEX(*ppos);
 	struct plv_device *dev = to_plv(vdev);
+	bool asleep = index == VFIO_PCI_CONFIG_REGION_INDEX && !plv_memory_enabled(dev->core.pdev);
 	ssize_t ret;
 
 	ret = vfio_pci_core_write(vdev, buf, count, ppos);
-	if (ret > 0 && index == VFIO_PCI_CONFIG_REGION_INDEX) {
+	if (ret > 0 && asleep) {
 		down_write(&dev->core.memory_lock);
 		plv_cmb_reenable(dev);
 		up_write(&dev->core.memory_lock);
@@ -120,6 +124,8 @@ static int plv_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	ret = vfio_pci_core_register_device(&dev->core);
 	if (ret)
 		goto err_pm;
+	if (dev->cmb.published)
+		pci_p2pmem_publish(pdev, true);
 	return 0;
 
 err_pm:
@@ -175,7 +181,10 @@ static const struct pci_error_handlers plv_err_handlers = {
 	.reset_done = plv_reset_done,
 };
 
-/* Only for who asks for it by driver_override; the class keeps the alias to NVMe controllers. */
+/*
+ * Only for who asks for it by driver_override. In no module table: libvirt would take an alias for
+ * the whole class as a better vfio driver for every NVMe controller than vfio-pci.
+ */
 static const struct pci_device_id plv_ids[] = {
 	{
 		PCI_DRIVER_OVERRIDE_DEVICE_VFIO(PCI_ANY_ID, PCI_ANY_ID),
@@ -184,7 +193,6 @@ static const struct pci_device_id plv_ids[] = {
 	},
 	{}
 };
-MODULE_DEVICE_TABLE(pci, plv_ids);
 
 static struct pci_driver plv_driver = {
 	.name = KBUILD_MODNAME,
@@ -199,4 +207,4 @@ module_pci_driver(plv_driver);
 
 MODULE_LICENSE("GPL");
 MODULE_DESCRIPTION("vfio-pci for NVMe controllers whose memory buffer is p2pmem");
-MODULE_VERSION("1");
+MODULE_VERSION("0.1.0");
