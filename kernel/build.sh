@@ -23,6 +23,11 @@ fi
 kdir=$(realpath "$1")
 ko=$(basename "$src").ko
 
+# Without what a build in place left there.
+sources() {
+	find . -type f \( -name '*.[ch]' ! -name '*.mod.c' -o -name Kbuild \) -print0 | sort -z
+}
+
 out=${2:-}
 if [ -z "$out" ]; then
 	cache=${XDG_CACHE_HOME:-$HOME/.cache}/peerlane
@@ -30,7 +35,7 @@ if [ -z "$out" ]; then
 	case $kdir in */kernels/*) cache=${kdir%%/kernels/*} ;; esac
 	key=$({
 		echo "$kdir"
-		find "$src" -type f -print0 | sort -z | xargs -0 cat
+		cd "$src" && sources | xargs -0 cat
 	} | sha256sum | cut -c1-12)
 	out=$cache/modules/$key
 	if [ ! -e "$out/$ko" ] && ! mkdir -p "$out" 2>/dev/null; then
@@ -40,7 +45,7 @@ fi
 if [ ! -e "$out/$ko" ] || [ $# -eq 2 ]; then
 	work=$(mktemp -d)
 	trap 'rm -rf "$work"' EXIT
-	cp -r "$src/." "$work"
+	(cd "$src" && sources | xargs -0 cp --parents -t "$work")
 	unset MAKEFLAGS MFLAGS MAKELEVEL
 	make -C "$kdir" M="$work" W=1 KCFLAGS=-Werror modules >"$work/log" 2>&1 || {
 		cat "$work/log" >&2
