@@ -70,6 +70,12 @@ struct vfio_dev *kernel_find_device(struct vfio_dev *list, const char *bdf)
 	return list;
 }
 
+int kernel_denied(const char *path)
+{
+	return pl_fail(-EACCES, "%s: permission denied; install Peerlane's udev rule (meson install) and "
+		       "join its group, or: sudo setfacl -m u:$USER:rw %s", path, path);
+}
+
 int kernel_map_failed(const char *call, const void *va, size_t len, int err)
 {
 	struct rlimit limit;

@@ -23,6 +23,9 @@ void kernel_drop_devices(struct vfio_dev **list);
 /* -ENOENT: the kernel reports DMA faults in its log only. */
 int kernel_fault_next(struct pl_ioas *ioas, struct pl_iommu_fault *fault);
 
+/* -EACCES for who may not open @path, with a message that says what gives the right. */
+int kernel_denied(const char *path);
+
 /* The errno of a map call that failed with @err, with a message: a memlock limit is named with its
  * value and the command that raises it. */
 int kernel_map_failed(const char *call, const void *va, size_t len, int err);

@@ -49,11 +49,9 @@ static int open_iommu(void)
 	if (fd >= 0)
 		return fd;
 	if (errno == EACCES || errno == EPERM)
-		return pl_fail(-EACCES, IOMMU_DEVICE ": permission denied; install Peerlane's udev rule "
-			       "(meson install) and join its group, or: sudo setfacl -m u:$USER:rw "
-			       IOMMU_DEVICE);
-	return pl_fail(-ENOTSUP, IOMMU_DEVICE ": %s; the kernel needs CONFIG_IOMMUFD (Linux 6.6 or later "
-		       "for vfio character devices)", strerror(errno));
+		return kernel_denied(IOMMU_DEVICE);
+	return pl_fail(-ENOTSUP, IOMMU_DEVICE ": %s; load it with: sudo modprobe iommufd (CONFIG_IOMMUFD; "
+		       "Linux 6.6 or later for vfio character devices)", strerror(errno));
 }
 
 static int iommufd_available(void)
@@ -123,9 +121,7 @@ static int open_cdev(const char *bdf, int *fd)
 	if (*fd >= 0)
 		return 0;
 	if (errno == EACCES || errno == EPERM)
-		return pl_fail(-EACCES, "%s: %s: permission denied; install Peerlane's udev rule (meson "
-			       "install) and join its group, or: sudo setfacl -m u:$USER:rw %s", bdf,
-			       path, path);
+		return kernel_denied(path);
 	return pl_fail(errno == EBUSY ? -EBUSY : -ENODEV, "%s: %s: %s", bdf, path, strerror(errno));
 }
 

@@ -52,7 +52,7 @@ static int open_container(void)
 	int fd = pl_inject_hit() ? -1 : open(CONTAINER_DEVICE, O_RDWR | O_CLOEXEC);
 
 	if (fd < 0 && (errno == EACCES || errno == EPERM))
-		return pl_fail(-EACCES, CONTAINER_DEVICE ": permission denied");
+		return kernel_denied(CONTAINER_DEVICE);
 	if (fd < 0)
 		return pl_fail(-ENOTSUP, CONTAINER_DEVICE ": %s; load it with: sudo modprobe vfio-pci",
 			       strerror(errno));
@@ -144,7 +144,8 @@ static int group_open(struct type1_ioas *ioas, const char *bdf, struct type1_gro
 
 	if (pci_sysfs_link(bdf, "iommu_group", name, sizeof(name)))
 		return pl_fail(-ENOTSUP, "%s is in no IOMMU group: the IOMMU is off; boot with "
-			       "intel_iommu=on or amd_iommu=on", bdf);
+			       "intel_iommu=on, or switch it on in the firmware; see: peerlane-topo "
+			       "--check", bdf);
 	for (group = ioas->groups; group; group = group->next)
 		if (strcmp(group->name, name) == 0) {
 			*out = group;
@@ -157,8 +158,10 @@ static int group_open(struct type1_ioas *ioas, const char *bdf, struct type1_gro
 	snprintf(path, sizeof(path), "/dev/vfio/%s", name);
 	group->fd = open(path, O_RDWR | O_CLOEXEC);
 	if (group->fd < 0) {
-		rc = pl_fail(errno == EACCES ? -EACCES : errno == EBUSY ? -EBUSY : -ENODEV, "%s: %s: %s",
-			     bdf, path, strerror(errno));
+		rc = errno == EACCES || errno == EPERM
+			     ? kernel_denied(path)
+			     : pl_fail(errno == EBUSY ? -EBUSY : -ENODEV, "%s: %s: %s", bdf, path,
+				       strerror(errno));
 		free(group);
 		return rc;
 	}
