@@ -269,6 +269,7 @@ int pl_copy_poll(struct pl_copy *job)
 			copy_fail(job, rc);
 			return finish(job);
 		}
+		job->last_progress = rte_rdtsc(); /* that may have taken its time */
 	}
 	more = job->stats.phase == PL_COPY_COPYING ? copy_round(job) : verify_round(job);
 	if (more) {

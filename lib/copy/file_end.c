@@ -19,6 +19,8 @@
 #include "pl_inject.h"
 #include "pl_log.h"
 
+#define FILE_ENDED (-4096) /* in copy_io.error; the kernel's errnos end before */
+
 #define MAX_DEPTH 4096u
 
 /* ---- ranges ---- */
@@ -113,7 +115,7 @@ static int file_begin(struct copy_end *end, const struct pl_copy *job)
 {
 	struct pl_copy_file *f = end->file.handle;
 	uint64_t bytes = job->plan.bytes;
-	struct stat st, now;
+	struct stat st;
 	int err;
 
 	if (!end->writes)
@@ -130,8 +132,8 @@ static int file_begin(struct copy_end *end, const struct pl_copy *job)
 		f->dirty = true;
 		return 0;
 	}
-	/* What it got until then. */
-	if (fstat(f->fd, &now) == 0 && now.st_size != st.st_size && ftruncate(f->fd, st.st_size))
+	/* What it got until then, which may lie behind its end. */
+	if (ftruncate(f->fd, st.st_size))
 		PL_LOG(WARNING, "%s cannot be cut to its size of %lld bytes again", f->name,
 		       (long long)st.st_size);
 	return pl_fail(-ENOSPC,
@@ -222,7 +224,7 @@ static bool complete(struct copy_end *end, struct copy_io *io, int res)
 	}
 	/* Nothing, or not even a block: the file ends there. Else the rest follows. */
 	if (res == 0 || io->done & (end->block - 1)) {
-		io->error = -ENODATA;
+		io->error = FILE_ENDED;
 		return true;
 	}
 	if (put(end, io))
@@ -269,7 +271,7 @@ static int file_failed(const struct copy_end *end, const struct copy_io *io, con
 	bool peer = copy_end_at_peer(end, io->buf);
 
 	switch (-io->error) {
-	case ENODATA:
+	case -FILE_ENDED:
 		return pl_fail(-EIO,
 			       "%s of %u bytes at offset %" PRIu64 " of %s ended after %u%s: the "
 			       "file has become shorter",
@@ -279,6 +281,9 @@ static int file_failed(const struct copy_end *end, const struct copy_io *io, con
 	case EFBIG:
 		return pl_fail(-ENOSPC, "%s of %u bytes at offset %" PRIu64 " failed on %s%s: %s",
 			       what, io->len, at, name, when, strerror(-io->error));
+	case ENOMEM:
+		return pl_fail(-ENOMEM, "%s of %u bytes at offset %" PRIu64 " failed on %s%s: %s", what,
+			       io->len, at, name, when, strerror(ENOMEM));
 	case ENXIO:
 	case ENODEV:
 		return pl_fail(-ENODEV,

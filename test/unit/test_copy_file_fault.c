@@ -370,6 +370,8 @@ static void test_kernel_errors(void **state)
 		{ EIO, PL_COPY_VIA_AUTO, -EIO, "Input/output error" },
 		{ EIO, PL_COPY_VIA_HOST, -EIO, "Input/output error" },
 		{ EINVAL, PL_COPY_VIA_HOST, -EIO, "Invalid argument" },
+		{ ENODATA, PL_COPY_VIA_HOST, -EIO, "No data available" }, /* a medium error */
+		{ ENOMEM, PL_COPY_VIA_AUTO, -ENOMEM, "Cannot allocate memory" },
 		{ EREMOTEIO, PL_COPY_VIA_AUTO, -EREMOTEIO, "no way to the peer's memory" },
 		{ EINVAL, PL_COPY_VIA_AUTO, -EREMOTEIO, "no way to the peer's memory" },
 		{ EFAULT, PL_COPY_VIA_AUTO, -EREMOTEIO, "no way to the peer's memory" },
