@@ -26,6 +26,7 @@
 #include "copy_file.h"
 #include "pl_inject.h"
 #include "pl_log.h"
+#include "vfio_p2pmem.h"
 
 /* As for chunks: see landing.c. */
 #define LANDING_RETRIES 10000u
@@ -103,16 +104,18 @@ static int read_into(int fd, off_t at, uint8_t *buf, size_t len)
 
 static int no_way(const struct pl_copy_file *file, const char *provider, int err)
 {
+	char remedy[160] = "";
 	const char *why =
 		err == EFAULT ? "that mapping has no pages that the kernel can hand to its driver: "
-				"bind the controller to peerlane_vfio_pci"
 		: err == ENOMSG ? "the read completed, but the data did not arrive"
 				: "no peer-to-peer path between the two devices, or their host "
 				  "bridge is not on the kernel's list";
 
+	if (err == EFAULT)
+		vfio_p2pmem_remedy(provider, remedy, sizeof(remedy));
 	return pl_fail(-EREMOTEIO,
-		       "the kernel's driver cannot read %s into the memory of %s (%s): %s",
-		       file->name, provider, strerror(err), why);
+		       "the kernel's driver cannot read %s into the memory of %s (%s): %s%s",
+		       file->name, provider, strerror(err), why, remedy);
 }
 
 /* An errno that may be the memory's fault is only so if the same read into host memory works. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -9,10 +10,13 @@
 
 #include <peerlane/pl_err.h>
 
+#include "pci_sysfs.h"
 #include "pl_inject.h"
 #include "pl_log.h"
 #include "vfio_p2pmem.h"
 #include "vfio_uapi.h"
+
+#define MODULE "peerlane_vfio_pci"
 
 /* A feature request: the header, and @len bytes of structure behind it. */
 static int feature(const struct vfio_dev *dev, uint32_t index, void *data, size_t len)
@@ -39,21 +43,48 @@ static int take(struct vfio_dev *dev, size_t len, struct vfio_p2pmem *chunk)
 	return chunk->fd < 0 ? -errno : 0;
 }
 
-static bool pool(const struct vfio_dev *dev, struct peerlane_vfio_p2pmem_info *info)
+/* 0; -ENOENT: there is none, the CMB is all ours; -ENODEV; -ENOTSUP, -EIO: it cannot be told. */
+static int pool(const struct vfio_dev *dev, struct peerlane_vfio_p2pmem_info *info)
 {
 	memset(info, 0, sizeof(*info));
-	return feature(dev, PEERLANE_VFIO_FEATURE_P2PMEM_INFO, info, sizeof(*info)) == 0 &&
-	       info->version == PEERLANE_VFIO_P2PMEM_VERSION;
+	if (feature(dev, PEERLANE_VFIO_FEATURE_P2PMEM_INFO, info, sizeof(*info)))
+		return errno == ENOTTY	 ? -ENOENT
+		       : errno == ENODEV ? pl_fail(-ENODEV, "%s is being unbound from its driver", dev->bdf)
+					 : pl_fail(-EIO, "%s: its driver does not tell about its p2pmem: %s",
+						   dev->bdf, strerror(errno));
+	if (info->version != PEERLANE_VFIO_P2PMEM_VERSION)
+		return pl_fail(-ENOTSUP, "%s: its driver shares its CMB by version %u of an interface of which "
+			       "this library knows version %u: install those of one release", dev->bdf,
+			       info->version, PEERLANE_VFIO_P2PMEM_VERSION);
+	return 0;
+}
+
+void vfio_p2pmem_remedy(const char *bdf, char *buf, size_t len)
+{
+	char driver[32] = "";
+
+	(void)pci_sysfs_link(bdf, "driver", driver, sizeof(driver));
+	if (strcmp(driver, MODULE) == 0)
+		snprintf(buf, len, "its driver made no p2pmem of it; the reason: sudo dmesg | grep '%s: no "
+			 "p2pmem'", bdf);
+	else
+		snprintf(buf, len, "its driver does not share it with the kernel's: sudo driverctl --nosave "
+			 "set-override %s " MODULE, bdf);
 }
 
 int vfio_p2pmem_check(struct vfio_dev *dev, uint64_t size)
 {
 	struct peerlane_vfio_p2pmem_info info;
+	char remedy[160];
+	int rc = pool(dev, &info);
 
-	if (!pool(dev, &info))
-		return pl_fail(-ENOTSUP, "%s: p2pmem=%llu: its driver shares no CMB with the kernel's: sudo "
-			       "driverctl --nosave set-override %s peerlane_vfio_pci", dev->bdf,
-			       (unsigned long long)size, dev->bdf);
+	if (rc == -ENOENT) {
+		vfio_p2pmem_remedy(dev->bdf, remedy, sizeof(remedy));
+		return pl_fail(-ENOTSUP, "%s: p2pmem=%llu of its CMB: %s", dev->bdf,
+			       (unsigned long long)size, remedy);
+	}
+	if (rc)
+		return rc;
 	if (size > info.size)
 		return pl_fail(-EINVAL, "%s: p2pmem=%llu: its p2pmem has %llu bytes", dev->bdf,
 			       (unsigned long long)size, (unsigned long long)info.size);
@@ -65,18 +96,18 @@ int vfio_p2pmem_take(struct vfio_dev *dev, unsigned int bar, uint64_t offset, si
 {
 	struct peerlane_vfio_p2pmem_info info;
 	uint64_t least = want ? want : VFIO_P2PMEM_LEAST;
-	int rc = -ENOMEM;
+	int rc = pool(dev, &info);
 
 	chunk->fd = -1;
-	if (!pool(dev, &info) || info.bar != bar)
-		return -ENOENT;
-	/* What is free is in pieces if others have some: the largest power of two of it. */
+	if (rc || info.bar != bar)
+		return rc ? rc : -ENOENT;
+	rc = -ENOMEM;
 	for (want = want ? want : info.size; want >= least && rc == -ENOMEM; want /= 2) {
 		want -= want % info.granularity;
 		rc = pl_inject_hit() ? -ENOMEM : take(dev, want, chunk);
 	}
 	if (rc)
-		return pl_fail(rc == -ENOMEM ? -ENOMEM : -EIO, "%s: no chunk of %llu bytes of its p2pmem of %llu "
+		return pl_fail(rc == -ENOMEM || rc == -ENODEV ? rc : -EIO, "%s: no chunk of %llu bytes of its p2pmem of %llu "
 			       "can be had: %s", dev->bdf, (unsigned long long)least,
 			       (unsigned long long)info.size, strerror(-rc));
 	if (chunk->offset >= offset && chunk->offset + chunk->len <= offset + len)

@@ -18,13 +18,18 @@ struct vfio_p2pmem {
 /* Sizes that are asked for are multiples of it. */
 #define VFIO_P2PMEM_LEAST (64u << 10)
 
-/* Whether the pool could ever give @size bytes. 0; -ENOTSUP if there is no pool; -EINVAL. */
+/* What to do so that there is a pool: text for the end of a message. */
+void vfio_p2pmem_remedy(const char *bdf, char *buf, size_t len);
+
+/* Whether the pool could ever give @size bytes. 0; -ENOTSUP if there is no pool, or none
+ * that this library knows; -EINVAL; -ENODEV, -EIO. */
 int vfio_p2pmem_check(struct vfio_dev *dev, uint64_t size);
 
 /*
- * Takes @want bytes, or with 0 the largest free chunk, which must lie inside [offset, offset + len)
- * of BAR @bar. 0; -ENOENT if the function's driver has no such pool; -ENOMEM if that much is not
- * free; -EIO.
+ * Takes @want bytes, or with 0 all of it or the largest half, quarter, ... that is free in one
+ * piece, which must lie inside [offset, offset + len) of BAR @bar. 0; -ENOENT if the function's
+ * driver has no such pool; -ENOTSUP if it is not one that this library knows; -ENOMEM if that much
+ * is not free; -ENODEV; -EIO.
  */
 int vfio_p2pmem_take(struct vfio_dev *dev, unsigned int bar, uint64_t offset, size_t len,
 		     uint64_t want, struct vfio_p2pmem *chunk);

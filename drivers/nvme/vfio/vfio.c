@@ -262,7 +262,8 @@ static int take_chunk(struct vfio_transport *v, unsigned int bir, uint64_t offse
 	if (v->chunk.fd >= 0)
 		return 0;
 	rc = vfio_p2pmem_take(v->dev, bir, offset, len, v->p2pmem, &v->chunk);
-	if (rc == -ENOMEM) /* others have it: no reason not to drive the controller */
+	/* What others have, or cannot be asked for, is no reason not to drive the controller. */
+	if (rc == -ENOMEM || rc == -ENOTSUP)
 		return pl_fail(-EREMOTEIO, "%s", pl_errmsg());
 	return rc == -ENOENT ? 0 : rc;
 }

@@ -75,7 +75,7 @@ sys.stdin.read()' "/sys/bus/pci/devices/$b/p2pmem/allocate" 2>&1; }
 	exec {from}<&- {to}>&-
 	said+=("p2pmem=8M beside others")
 	devices=("$a" "$b,p2pmem=8M") user_driver=vfio-pci
-	refused 'shares no CMB'
+	refused 'does not share it with the kernel'
 }
 [ "$(basename "$PL_TOPOLOGY")" != cmb-pair ] || shared
 to_kernel "$a"
