@@ -42,6 +42,9 @@ static int step_read_cap(struct pl_nvme_ctrlr *c)
 	c->info.version = read32(c, NVME_REG_VS);
 	c->info.max_entries = NVME_CAP_MQES(cap) + 1;
 	c->db_stride = 1u << NVME_CAP_DSTRD(cap);
+	if (c->t->doorbells_len < 2u * 4u * c->db_stride)
+		return pl_fail(-ENOTSUP, "%s: its doorbells are %u bytes apart, and %zu bytes of them can be "
+			       "reached", c->info.name, 4u * c->db_stride, c->t->doorbells_len);
 	c->ready_timeout_ms = 500u * RTE_MAX(NVME_CAP_TO(cap), 1u);
 	if (NVME_CAP_MPSMIN(cap) != 0)
 		return pl_fail(-ENOTSUP, "%s: the controller's smallest memory page is %u bytes; "
@@ -75,6 +78,17 @@ static int step_wait_disabled(struct pl_nvme_ctrlr *c)
 	if (rc)
 		return rc;
 	return csts & NVME_CSTS_RDY ? -EAGAIN : 0;
+}
+
+/* Not before: a controller that was stopped in the middle of a command would go on with it, into
+ * memory that others have now. */
+static int step_master(struct pl_nvme_ctrlr *c)
+{
+	int rc = c->t->ops->master(c->t, true);
+
+	if (rc == 0)
+		c->no_dma = false;
+	return rc;
 }
 
 static int step_enable(struct pl_nvme_ctrlr *c)
@@ -177,6 +191,7 @@ static const struct {
 	{ "read its capabilities", step_read_cap },
 	{ "be disabled", step_disable },
 	{ "become not ready", step_wait_disabled },
+	{ "be let do DMA", step_master },
 	{ "be enabled", step_enable },
 	{ "become ready", step_wait_ready },
 	{ "identify itself", step_identify },
@@ -237,8 +252,12 @@ static void shut_down(struct pl_nvme_ctrlr *c)
 		PL_LOG(WARNING, "%s: the controller did not report that its shutdown completed",
 		       c->info.name);
 	write32(c, NVME_REG_CC, read32(c, NVME_REG_CC) & ~(NVME_CC_EN | NVME_CC_SHN_MASK));
-	if (!wait_csts(c, NVME_CSTS_RDY, 0, c->ready_timeout_ms))
+	/* Its queues' memory is freed next. */
+	if (!wait_csts(c, NVME_CSTS_RDY, 0, c->ready_timeout_ms)) {
 		PL_LOG(WARNING, "%s: the controller did not become not ready", c->info.name);
+		if (c->t->ops->master(c->t, false))
+			PL_LOG(WARNING, "%s: its DMA cannot be stopped: %s", c->info.name, pl_errmsg());
+	}
 	c->enabled = false;
 }
 
@@ -300,7 +319,7 @@ void nvme_ctrlr_fail(struct pl_nvme_ctrlr *c)
 
 	snprintf(why, sizeof(why), "%s", pl_errmsg());
 	c->failed = true;
-	c->no_dma = c->t->ops->disable(c->t) == 0;
+	c->no_dma = c->t->ops->master(c->t, false) == 0;
 	if (!c->no_dma) {
 		PL_LOG(WARNING, "%s: its DMA cannot be stopped: %s", c->info.name, pl_errmsg());
 		pl_fail(-ENODEV, "%s", why);
@@ -324,11 +343,10 @@ int nvme_ctrlr_asked_back(struct pl_nvme_ctrlr *c)
 
 static int reset_locked(struct pl_nvme_ctrlr *c)
 {
-	int rc = c->t->ops->enable(c->t);
+	int rc = c->t->ops->decode(c->t);
 
 	if (rc)
 		return rc;
-	c->no_dma = false;
 	rc = bring_up_run(c);
 	if (rc)
 		return rc;

@@ -64,10 +64,21 @@ release:
 	return rc;
 }
 
+/* The controller stops answering at the address before that means something else: another's memory,
+ * or nothing to who drives it next. */
+static void forget(struct pl_nvme_ctrlr *c, const struct nvme_devmem *mem)
+{
+	if (mem->kind == PL_MEM_PMR)
+		c->t->ops->write32(c->t, NVME_REG_PMRMSCL, 0);
+	else if (NVME_CAP_CMBS(c->info.cap))
+		c->t->ops->write64(c->t, NVME_REG_CMBMSC, 0);
+}
+
 static void detach(struct pl_nvme_ctrlr *c, struct nvme_devmem *mem)
 {
 	if (!mem->va)
 		return;
+	forget(c, mem);
 	pl_p2p_heap_destroy(mem->heap);
 	if (mem->attached)
 		c->t->ops->mem_detach(c->t, mem->va, mem->len);
@@ -108,14 +119,19 @@ static bool fits_bar(struct pl_nvme_ctrlr *c, const struct devmem_place *at, con
 	return false;
 }
 
-/* CMBMSC.CRE first: until then CMBLOC and CMBSZ read zero on a cold controller. Before NVMe 1.4
- * there is no such register (CAP.CMBS is 0), and the two always tell. */
+/* CMBMSC.CRE: until then CMBLOC and CMBSZ read zero on a cold controller, and its CMB does not
+ * answer. Before NVMe 1.4 there is no such register (CAP.CMBS is 0), and they always do. */
+static void cmb_show(struct pl_nvme_ctrlr *c)
+{
+	if (NVME_CAP_CMBS(c->info.cap))
+		c->t->ops->write64(c->t, NVME_REG_CMBMSC, NVME_CMBMSC_CRE);
+}
+
 static bool cmb_find(struct pl_nvme_ctrlr *c, struct devmem_place *at)
 {
 	uint64_t unit;
 
-	if (NVME_CAP_CMBS(c->info.cap))
-		c->t->ops->write64(c->t, NVME_REG_CMBMSC, NVME_CMBMSC_CRE);
+	cmb_show(c);
 	c->info.cmbloc = read32(c, NVME_REG_CMBLOC);
 	c->info.cmbsz = read32(c, NVME_REG_CMBSZ);
 	if (!NVME_CMBSZ_SZ(c->info.cmbsz))
@@ -294,6 +310,7 @@ static int cmb_attach(struct pl_nvme_ctrlr *c)
 	if (NVME_CAP_CMBS(c->info.cap))
 		rc = cmb_attach_at(c, &at);
 	if (rc == -EREMOTEIO) {
+		cmb_show(c);
 		rc = cmb_place_legacy(c, &at);
 		if (rc == 0)
 			rc = cmb_attach_at(c, &at);
@@ -317,8 +334,7 @@ int nvme_devmem_attach(struct pl_nvme_ctrlr *c)
 
 static bool cmb_is_the_same(struct pl_nvme_ctrlr *c)
 {
-	if (NVME_CAP_CMBS(c->info.cap))
-		c->t->ops->write64(c->t, NVME_REG_CMBMSC, NVME_CMBMSC_CRE);
+	cmb_show(c);
 	return read32(c, NVME_REG_CMBLOC) == c->info.cmbloc &&
 	       read32(c, NVME_REG_CMBSZ) == c->info.cmbsz;
 }
@@ -342,14 +358,17 @@ int nvme_devmem_reattach(struct pl_nvme_ctrlr *c)
 	return rc ? rc : pmr_enable(c);
 }
 
-/* The controller stops answering at these addresses before they mean something else: who drives it
- * next may know nothing of its memory. */
+/* What a controller that did not come up again had may be ordinary memory by now. */
+void nvme_devmem_gone(struct pl_nvme_ctrlr *c)
+{
+	if (c->cmb.heap)
+		pl_p2p_heap_set_gone(c->cmb.heap, true);
+	if (c->pmr.heap)
+		pl_p2p_heap_set_gone(c->pmr.heap, true);
+}
+
 void nvme_devmem_detach(struct pl_nvme_ctrlr *c)
 {
-	if (c->pmr.va)
-		c->t->ops->write32(c->t, NVME_REG_PMRMSCL, 0);
-	if (c->cmb.va && NVME_CAP_CMBS(c->info.cap))
-		c->t->ops->write64(c->t, NVME_REG_CMBMSC, 0);
 	detach(c, &c->pmr);
 	detach(c, &c->cmb);
 }

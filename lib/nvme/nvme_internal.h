@@ -151,6 +151,7 @@ int nvme_ns_identify_all(struct pl_nvme_ctrlr *ctrlr);
 int nvme_devmem_attach(struct pl_nvme_ctrlr *ctrlr);
 void nvme_devmem_detach(struct pl_nvme_ctrlr *ctrlr);
 int nvme_devmem_reattach(struct pl_nvme_ctrlr *ctrlr);
+void nvme_devmem_gone(struct pl_nvme_ctrlr *ctrlr);
 
 /* qpair.c: rings and command identifiers, without telling the controller */
 int nvme_rings_alloc(struct pl_nvme_ctrlr *ctrlr, uint16_t qid, uint32_t entries, uint32_t max_xfer,

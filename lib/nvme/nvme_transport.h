@@ -29,12 +29,11 @@ struct pl_nvme_transport_ops {
 	/* The controller was shut down or is gone; nothing of it is touched afterwards. */
 	void (*remove)(struct pl_nvme_transport *t);
 
-	/* Memory decoding and bus mastering on, whoever turned them off; changes nothing where they
-	 * are. */
-	int (*enable)(struct pl_nvme_transport *t);
-	/* Bus mastering off: when this returned 0 the device reads and writes no memory but its own
-	 * until enable(). */
-	int (*disable)(struct pl_nvme_transport *t);
+	/* Memory decoding on, whoever turned it off; changes nothing where it is. */
+	int (*decode)(struct pl_nvme_transport *t);
+	/* Bus mastering on or off: when off returned 0 the device reads and writes no memory but its
+	 * own until it is on again. */
+	int (*master)(struct pl_nvme_transport *t, bool on);
 
 	/* Whether somebody waits for the device to be given back by remove(). Any thread, at any time.
 	 * NULL: nobody ever does. */

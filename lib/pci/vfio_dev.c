@@ -67,14 +67,14 @@ static int command_update(struct vfio_dev *dev, uint16_t set, uint16_t clear)
 	return rc;
 }
 
-int vfio_dev_enable(struct vfio_dev *dev)
+int vfio_dev_decode(struct vfio_dev *dev)
 {
-	return command_update(dev, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER, 0);
+	return command_update(dev, PCI_COMMAND_MEMORY, 0);
 }
 
-int vfio_dev_quiet(struct vfio_dev *dev)
+int vfio_dev_master(struct vfio_dev *dev, bool on)
 {
-	return command_update(dev, 0, PCI_COMMAND_MASTER);
+	return command_update(dev, on ? PCI_COMMAND_MASTER : 0, on ? 0 : PCI_COMMAND_MASTER);
 }
 
 /* Called by librte_eal's interrupt thread, which has read the eventfd. */
@@ -147,7 +147,7 @@ int vfio_dev_create(const char *bdf, int fd, struct vfio_dev **out)
 	}
 	snprintf(dev->bdf, sizeof(dev->bdf), "%s", bdf);
 	dev->fd = fd;
-	rc = vfio_dev_enable(dev);
+	rc = vfio_dev_decode(dev);
 	if (rc) {
 		close(fd);
 		free(dev);
@@ -160,7 +160,7 @@ int vfio_dev_create(const char *bdf, int fd, struct vfio_dev **out)
 
 void vfio_dev_destroy(struct vfio_dev *dev)
 {
-	if (vfio_dev_quiet(dev))
+	if (vfio_dev_master(dev, false))
 		PL_LOG(DEBUG, "%s", pl_errmsg());
 	unlisten(dev);
 	close(dev->fd);

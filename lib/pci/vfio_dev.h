@@ -20,18 +20,18 @@ struct vfio_dev {
 	struct vfio_dev *next; /* the backend's */
 };
 
-/* Wraps @fd, which it owns from then on, and turns memory decoding and bus mastering on: mappings
- * and exports made before that would be revoked. 0, -ENOMEM, -EIO, -ENODEV. */
+/* Wraps @fd, which it owns from then on, and turns memory decoding on: mappings and exports made
+ * before that would be revoked. 0, -ENOMEM, -EIO, -ENODEV. */
 int vfio_dev_create(const char *bdf, int fd, struct vfio_dev **dev);
 
 /* Turns bus mastering off, so that the function cannot reach memory any more, and closes. */
 void vfio_dev_destroy(struct vfio_dev *dev);
 
-/* Sets COMMAND.MEM and COMMAND.MASTER. */
-int vfio_dev_enable(struct vfio_dev *dev);
+/* Sets COMMAND.MEM: the function's BARs answer. */
+int vfio_dev_decode(struct vfio_dev *dev);
 
-/* Clears COMMAND.MASTER: the function reads and writes no memory but its own. */
-int vfio_dev_quiet(struct vfio_dev *dev);
+/* Sets or clears COMMAND.MASTER, without which the function reads and writes no memory but its own. */
+int vfio_dev_master(struct vfio_dev *dev, bool on);
 
 /* Whether the kernel wants the function back, because it is being unbound or removed: it waits until
  * vfio_dev_destroy(). Once true it stays so. Any thread. */

@@ -275,8 +275,8 @@ void emu_write64(struct pl_nvme_transport *t, uint32_t off, uint64_t val);
 void emu_attend(struct emu_ctrlr *c);
 void emu_fail(struct emu_ctrlr *c); /* CSTS.CFS */
 void emu_function_reset(struct emu_ctrlr *c); /* any thread but the device's */
-int emu_enable(struct pl_nvme_transport *t);
-int emu_disable(struct pl_nvme_transport *t);
+int emu_decode(struct pl_nvme_transport *t);
+int emu_master(struct pl_nvme_transport *t, bool on);
 bool emu_running(const struct emu_ctrlr *c);
 
 /* emu_inject.c */

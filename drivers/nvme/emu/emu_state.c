@@ -154,23 +154,22 @@ void emu_function_reset(struct emu_ctrlr *c)
 		memset(c->cmb.va, 0, c->cmb.len);
 }
 
-int emu_enable(struct pl_nvme_transport *t)
+int emu_decode(struct pl_nvme_transport *t)
 {
-	struct emu_ctrlr *c = emu_ctrlr(t);
-
-	__atomic_store_n(&c->mem_off, false, __ATOMIC_RELEASE);
-	__atomic_store_n(&c->master_off, false, __ATOMIC_RELEASE);
-	__atomic_store_n(&c->attention, true, __ATOMIC_RELEASE);
+	__atomic_store_n(&emu_ctrlr(t)->mem_off, false, __ATOMIC_RELEASE);
 	return 0;
 }
 
 /* What the thread does in the round that it began before the bit changed may still be DMA. */
-int emu_disable(struct pl_nvme_transport *t)
+int emu_master(struct pl_nvme_transport *t, bool on)
 {
 	struct emu_ctrlr *c = emu_ctrlr(t);
 	uint64_t round;
 
-	__atomic_store_n(&c->master_off, true, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&c->master_off, !on, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&c->attention, true, __ATOMIC_RELEASE);
+	if (on)
+		return 0;
 	round = __atomic_load_n(&c->rounds, __ATOMIC_ACQUIRE);
 	while (__atomic_load_n(&c->rounds, __ATOMIC_ACQUIRE) < round + 2)
 		sched_yield();

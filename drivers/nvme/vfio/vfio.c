@@ -191,10 +191,10 @@ static void vfio_write64(struct pl_nvme_transport *t, uint32_t off, uint64_t val
 
 /* Registers that were replaced by ordinary memory are mapped again; device memory is when it is
  * attached again. */
-static int vfio_enable(struct pl_nvme_transport *t)
+static int vfio_decode(struct pl_nvme_transport *t)
 {
 	struct vfio_transport *v = of(t);
-	int rc = vfio_dev_enable(v->dev);
+	int rc = vfio_dev_decode(v->dev);
 	void *bar0;
 
 	if (rc || !pl_guard_lost(&t->guard))
@@ -205,9 +205,9 @@ static int vfio_enable(struct pl_nvme_transport *t)
 	return rc;
 }
 
-static int vfio_disable(struct pl_nvme_transport *t)
+static int vfio_master(struct pl_nvme_transport *t, bool on)
 {
-	return vfio_dev_quiet(of(t)->dev);
+	return vfio_dev_master(of(t)->dev, on);
 }
 
 static bool vfio_asked_back(struct pl_nvme_transport *t)
@@ -268,6 +268,13 @@ static int take_chunk(struct vfio_transport *v, unsigned int bir, uint64_t offse
 	return rc == -ENOENT ? 0 : rc;
 }
 
+/* The next memory at this address may be another one. */
+static void leave_chunk(struct vfio_transport *v, const void *va)
+{
+	if (v->cmb == va)
+		v->cmb = NULL;
+}
+
 /* Memory that the kernel's drivers reach too is of use without any other peer. */
 static int import_chunk(struct vfio_transport *v, unsigned int bir, void *va)
 {
@@ -301,7 +308,7 @@ static int vfio_mem_attach(struct pl_nvme_transport *t, unsigned int bir, uint64
 	int rc;
 
 	/* An export made while decoding is off starts revoked. */
-	rc = vfio_dev_enable(v->dev);
+	rc = vfio_dev_decode(v->dev);
 	if (rc == 0)
 		rc = take_chunk(v, bir, offset, len, va, kind);
 	if (rc)
@@ -320,8 +327,10 @@ static int vfio_mem_attach(struct pl_nvme_transport *t, unsigned int bir, uint64
 	}
 	if (rc == 0)
 		rc = pl_guard_add(&t->guard, at, len, 0);
-	if (rc)
+	if (rc) {
 		unmap(v, at, len, imported);
+		leave_chunk(v, va);
+	}
 	return rc;
 }
 
@@ -335,6 +344,7 @@ static void vfio_mem_detach(struct pl_nvme_transport *t, void *va, size_t len)
 	extent(v, &at, &offset, &len);
 	pl_guard_remove(at);
 	unmap(v, at, len, imported);
+	leave_chunk(v, va);
 }
 
 static const struct pl_nvme_transport_ops vfio_ops = {
@@ -344,8 +354,8 @@ static const struct pl_nvme_transport_ops vfio_ops = {
 	.check = vfio_check,
 	.probe = vfio_probe,
 	.remove = vfio_remove,
-	.enable = vfio_enable,
-	.disable = vfio_disable,
+	.decode = vfio_decode,
+	.master = vfio_master,
 	.asked_back = vfio_asked_back,
 	.read32 = vfio_read32,
 	.read64 = vfio_read64,

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What a controller is told, and when, while it comes up, is reset and goes: a transport between it
+ * and the library looks on, and gives some answers itself.
+ */
+#include "fixture.h"
+
+#include "nvme_internal.h"
+
+#define DEV "nvme_emu0"
+
+static struct pl_nvme_ctrlr *ctrlr;
+static const struct pl_nvme_transport_ops *real;
+static struct pl_nvme_transport_ops spy;
+static unsigned int master_on, master_off;
+
+static uint32_t reg(uint32_t off)
+{
+	return real->read32(ctrlr->t, off);
+}
+
+/* A controller that may do DMA goes on with what it was stopped in, unless it was reset before. */
+static int spy_master(struct pl_nvme_transport *t, bool on)
+{
+	assert_ptr_equal(t, ctrlr->t);
+	if (on) {
+		assert_int_equal(reg(NVME_REG_CC) & NVME_CC_EN, 0);
+		assert_int_equal(reg(NVME_REG_CSTS) & NVME_CSTS_RDY, 0);
+	}
+	*(on ? &master_on : &master_off) += 1;
+	return real->master(t, on);
+}
+
+/* Shut down, and ready for ever. */
+static uint32_t never_disabled(struct pl_nvme_transport *t, uint32_t off)
+{
+	return off == NVME_REG_CSTS ? NVME_CSTS_SHST_COMPLETE | NVME_CSTS_RDY : real->read32(t, off);
+}
+
+static uint32_t refuses_address(struct pl_nvme_transport *t, uint32_t off)
+{
+	uint32_t value = real->read32(t, off);
+
+	if (off == NVME_REG_CMBSTS)
+		value |= NVME_CMBSTS_CBAI;
+	if (off == NVME_REG_PMRSTS)
+		value |= NVME_PMRSTS_CBAI;
+	return value;
+}
+
+static void test_no_dma_before_disabled(void **state)
+{
+	(void)state;
+	pthread_mutex_lock(&ctrlr->admin_lock);
+	nvme_ctrlr_fail(ctrlr); /* stopped as it is, enabled */
+	pthread_mutex_unlock(&ctrlr->admin_lock);
+	assert_int_equal(master_off, 1);
+	assert_int_equal(reg(NVME_REG_CC) & NVME_CC_EN, NVME_CC_EN);
+	assert_int_equal(pl_nvme_ctrlr_reset(ctrlr), 0);
+	assert_int_equal(master_on, 1);
+	assert_works(DEV);
+}
+
+static void test_doorbells_out_of_reach(void **state)
+{
+	size_t len = ctrlr->t->doorbells_len;
+
+	(void)state;
+	ctrlr->t->doorbells_len = 8 * ctrlr->db_stride - 1;
+	assert_int_equal(pl_nvme_ctrlr_reset(ctrlr), -ENOTSUP);
+	assert_errmsg("doorbells");
+	ctrlr->t->doorbells_len = len;
+	assert_int_equal(pl_nvme_ctrlr_reset(ctrlr), 0);
+	assert_works(DEV);
+}
+
+/* Memory that is given up: the addresses become another's, and the controller must not answer to
+ * them. It is driven without. */
+static void test_memory_given_up(void **state)
+{
+	(void)state;
+	pthread_mutex_lock(&ctrlr->admin_lock);
+	nvme_devmem_detach(ctrlr);
+	spy.read32 = refuses_address;
+	assert_int_equal(nvme_devmem_attach(ctrlr), 0);
+	spy.read32 = real->read32;
+	assert_null(pl_nvme_ctrlr_heap(ctrlr, PL_MEM_CMB));
+	assert_null(pl_nvme_ctrlr_heap(ctrlr, PL_MEM_PMR));
+	assert_int_equal(real->read64(ctrlr->t, NVME_REG_CMBMSC), 0);
+	assert_int_equal(reg(NVME_REG_PMRMSCL) & NVME_PMRMSC_CMSE, 0);
+	assert_int_equal(nvme_devmem_attach(ctrlr), 0);
+	pthread_mutex_unlock(&ctrlr->admin_lock);
+	assert_non_null(pl_nvme_ctrlr_heap(ctrlr, PL_MEM_CMB));
+	assert_non_null(pl_nvme_ctrlr_heap(ctrlr, PL_MEM_PMR));
+	assert_works(DEV);
+}
+
+/* Last, for it ends the EAL: queues are freed, so a controller that still has them does no DMA. */
+static void test_ignores_its_end(void **state)
+{
+	(void)state;
+	master_off = 0;
+	spy.read32 = never_disabled;
+	ctrlr->ready_timeout_ms = 1;
+	pl_eal_cleanup();
+	assert_int_equal(master_off, 1);
+}
+
+static int setup(void **state)
+{
+	static const char *const vdevs[] = { DEV ",size=1M,cmb=64K,pmr=64K" };
+	int rc;
+
+	(void)state;
+	random_start();
+	rc = fixture_start(vdevs, RTE_DIM(vdevs), 1);
+	if (rc)
+		return rc;
+	ctrlr = ctrlr_of(DEV);
+	real = ctrlr->t->ops;
+	spy = *real;
+	spy.master = spy_master;
+	ctrlr->t->ops = &spy;
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_no_dma_before_disabled),
+		cmocka_unit_test(test_doorbells_out_of_reach),
+		cmocka_unit_test(test_memory_given_up),
+		cmocka_unit_test(test_ignores_its_end),
+	};
+
+	return cmocka_run_group_tests_name("nvme_bring_up", tests, setup, NULL);
+}
