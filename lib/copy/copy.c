@@ -234,8 +234,16 @@ static int stuck(struct pl_copy *job)
 	return pl_fail(-ETIMEDOUT, "no command of the copy completed for %u s", COPY_TIMEOUT_S);
 }
 
+static void use_provider(struct pl_copy *job, bool begin)
+{
+	if (job->provider && job->using != begin)
+		nvme_ctrlr_use(job->provider, begin);
+	job->using = begin;
+}
+
 static int finish(struct pl_copy *job)
 {
+	use_provider(job, false);
 	if (job->cancelled && job->stats.phase != PL_COPY_DONE)
 		copy_fail(job, pl_fail(-ECANCELED, "the copy was stopped"));
 	job->stats.phase = PL_COPY_DONE;
@@ -263,6 +271,7 @@ int pl_copy_poll(struct pl_copy *job)
 		return finish(job);
 	if (!job->started) {
 		job->started = true;
+		use_provider(job, true);
 		begin_phase(job, PL_COPY_COPYING);
 		rc = begin_ends(job);
 		if (rc) {
@@ -339,6 +348,7 @@ void pl_copy_destroy(struct pl_copy *job)
 
 	if (!job)
 		return;
+	use_provider(job, false);
 	quiet = !job->src.ops || job->src.ops->close(&job->src);
 	quiet = (!job->dst.ops || job->dst.ops->close(&job->dst)) && quiet;
 	if (quiet) {

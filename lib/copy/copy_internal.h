@@ -60,6 +60,7 @@ struct pl_copy {
 	uint32_t verify_depth;
 
 	bool started;
+	bool using; /* the provider's memory */
 	uint64_t phase_start; /* TSC */
 	uint64_t last_progress;
 	uint64_t last_asked;

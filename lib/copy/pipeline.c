@@ -4,6 +4,7 @@
  * flight -> free slot. Every round reaps both queues and refills both with one burst each, so
  * reads and writes overlap, in whatever order they complete.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -87,10 +88,14 @@ static void landing_round(struct pl_copy *job)
 	job->nb_landing = left;
 }
 
-static void write_done(struct pl_copy *job, struct copy_slot *slot, uint64_t now)
+/* @lost: the provider's memory is not the provider's any more, and what was written may be what took
+ * its place. */
+static void write_done(struct pl_copy *job, struct copy_slot *slot, uint64_t now, bool lost)
 {
 	if (slot->dst_io.error) {
 		copy_fail(job, job->dst.ops->failed(&job->dst, &slot->dst_io, ""));
+	} else if (lost) {
+		copy_fail(job, -ENODEV);
 	} else {
 		pl_hist_record(job->write_hist, now - slot->start);
 		job->done_map[slot->chunk / 64] |= 1ull << (slot->chunk % 64);
@@ -155,11 +160,14 @@ bool copy_round(struct pl_copy *job)
 	struct copy_io *done[COPY_BURST];
 	uint32_t nb_reads, nb_writes;
 	uint64_t now;
+	bool lost;
 
 	nb_writes = dst->ops->poll(dst, done, COPY_BURST);
+	/* Asked after they completed: if it is not lost now, it was not then. */
+	lost = job->provider && nvme_ctrlr_lost(job->provider);
 	now = rte_rdtsc();
 	for (uint32_t i = 0; i < nb_writes; i++)
-		write_done(job, done[i]->slot, now);
+		write_done(job, done[i]->slot, now, lost);
 	if (job->nb_landing)
 		landing_round(job);
 	nb_reads = src->ops->poll(src, done, COPY_BURST);

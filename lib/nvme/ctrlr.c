@@ -365,13 +365,27 @@ int pl_nvme_ctrlr_reset(struct pl_nvme_ctrlr *c)
 			     c->info.name);
 		goto unlock;
 	}
+	if (c->users) {
+		rc = pl_fail(-EBUSY, "%s: a copy goes through its memory: end it before resetting it",
+			     c->info.name);
+		goto unlock;
+	}
 	c->failed = false;
 	rc = reset_locked(c);
-	if (rc)
+	if (rc) {
 		nvme_ctrlr_fail(c);
+		nvme_devmem_gone(c);
+	}
 unlock:
 	pthread_mutex_unlock(&c->admin_lock);
 	return rc;
+}
+
+void nvme_ctrlr_use(struct pl_nvme_ctrlr *c, bool begin)
+{
+	pthread_mutex_lock(&c->admin_lock);
+	c->users += begin ? 1 : -1u;
+	pthread_mutex_unlock(&c->admin_lock);
 }
 
 bool nvme_ctrlr_reaches(const struct pl_nvme_ctrlr *client, const struct pl_nvme_ctrlr *provider)

@@ -6,8 +6,14 @@
  */
 #include "copy_job.h"
 
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include <peerlane/pl_devmem.h>
 
+#include "copy_internal.h"
+#include "mem_private.h"
+#include "nvme_transport.h"
 #include "pl_inject.h"
 
 #define TIMES 20
@@ -151,7 +157,7 @@ static void test_hole(void **state)
 static void test_memory_stays_away(void **state)
 {
 	struct pl_p2p_heap *heap = pl_nvme_ctrlr_heap(ctrlr_of(THIRD), PL_MEM_PMR);
-	unsigned int away = 0;
+	unsigned int failed = 0;
 	void *mine, *other;
 
 	(void)state;
@@ -165,23 +171,84 @@ static void test_memory_stays_away(void **state)
 			break;
 		pl_inject_arm(0);
 		assert_int_equal(rc, -ENOMEM);
-		rc = pl_p2p_alloc(heap, PAGE, 0, &other);
-		if (rc == 0) {
-			pl_p2p_free(heap, other);
-		} else {
-			assert_int_equal(rc, -ENODEV);
-			assert_errmsg(THIRD);
-			away++;
-		}
+		/* Whatever it is by now. */
+		assert_int_equal(pl_p2p_alloc(heap, PAGE, 0, &other), -ENODEV);
+		assert_errmsg(THIRD);
+		failed++;
 		pl_devmem_write64(mine, 0);
 		(void)pl_devmem_read64(mine);
 		assert_int_equal(pl_nvme_ctrlr_reset(ctrlr_of(THIRD)), 0);
 	}
 	pl_inject_arm(0);
-	assert_true(away >= 2); /* the CPU's mapping, the IOMMU's */
+	assert_true(failed >= 2); /* the CPU's mapping, the IOMMU's */
 	pl_devmem_write64(mine, 0x0123456789abcdef);
 	assert_int_equal(pl_devmem_read64(mine), 0x0123456789abcdef);
 	pl_p2p_free(heap, mine);
+}
+
+/* Somebody who did not start the copy resets the controller whose memory it goes through. */
+static void test_in_use(void **state)
+{
+	struct pl_copy_opts opts = job_opts(PL_COPY_VIA_DEVICE);
+	struct pl_copy *job = job_start(&opts);
+
+	(void)state;
+	job_poll_to(job, LEN / 2);
+	assert_int_equal(pl_nvme_ctrlr_reset(ctrlr_of(THIRD)), -EBUSY);
+	assert_errmsg("a copy goes through its memory");
+	assert_int_equal(job_finish(job), 0);
+	assert_int_equal(job_check_target(job), LEN);
+	assert_int_equal(pl_nvme_ctrlr_reset(ctrlr_of(THIRD)), 0);
+	pl_copy_destroy(job);
+	job = job_start(&opts);
+	job_poll_to(job, LEN / 2);
+	pl_copy_destroy(job);
+	assert_int_equal(pl_nvme_ctrlr_reset(ctrlr_of(THIRD)), 0);
+}
+
+/* What SIGBUS in the device's memory leaves behind. */
+static void lose(struct pl_guard *guard)
+{
+	int fd = memfd_create("device", MFD_CLOEXEC);
+	volatile uint8_t *p = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	assert_ptr_not_equal(p, MAP_FAILED);
+	assert_int_equal(pl_guard_add(guard, (void *)(uintptr_t)p, PAGE, 0), 0);
+	assert_int_equal(pl_guard_init(), 0); /* before cmocka's own handler */
+	assert_int_equal(p[0], 0); /* behind the end of the file */
+	pl_guard_fini();
+	assert_true(pl_guard_lost(guard));
+	pl_guard_remove((const void *)(uintptr_t)p);
+	munmap((void *)(uintptr_t)p, PAGE);
+	close(fd);
+}
+
+/* When the last chunks are in flight nothing fails any more, but what they write may be nothing. */
+static void test_lost_at_the_end(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < RTE_DIM(victims); i++) {
+		const struct victim *v = &victims[i];
+		struct pl_copy_opts opts = job_opts(v->via);
+		struct pl_copy *job = job_start(&opts);
+		struct pl_guard *guard = &transport_of(v->name)->guard;
+		struct job_result result;
+		uint64_t complete = 0;
+
+		while (job->next_chunk < CHUNKS)
+			assert_int_equal(pl_copy_poll(job), 1);
+		lose(guard);
+		assert_int_equal(job_finish(job), -ENODEV);
+		assert_errmsg(v->name);
+		job_result(job, &result);
+		pl_copy_destroy(job);
+		for (int k = 0; k < result.n; k++)
+			complete += result.ranges[k].nlb * BS;
+		assert_int_equal(complete, result.copied);
+		assert_true(complete < LEN);
+		pl_guard_renew(guard);
+		recover(v);
+	}
 }
 
 int main(void)
@@ -191,6 +258,8 @@ int main(void)
 		cmocka_unit_test(test_decoding_off),
 		cmocka_unit_test(test_hole),
 		cmocka_unit_test(test_memory_stays_away),
+		cmocka_unit_test(test_in_use),
+		cmocka_unit_test(test_lost_at_the_end),
 	};
 
 	return cmocka_run_group_tests_name("recover", tests, job_setup, job_teardown);
