@@ -12,8 +12,12 @@
 /* Takes @dev from the kernel, after what uses it there. */
 static void mend_binding(struct check_run *run, const struct topo_ctrlr *dev)
 {
-	check_mend(run, "%s%ssudo driverctl set-override %s vfio-pci", dev->use.release,
-		   dev->use.block[0] ? " && " : "", dev->bdf);
+	if (dev->use.more)
+		check_mend(run, "%s && peerlane-topo --check %s   (there is more)", dev->use.release,
+			   dev->bdf);
+	else
+		check_mend(run, "%s%ssudo driverctl set-override %s vfio-pci", dev->use.release,
+			   dev->use.block[0] ? " && " : "", dev->bdf);
 }
 
 void check_devices(struct check_run *run, const struct topo_ctrlr *dev)

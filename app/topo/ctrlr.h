@@ -3,6 +3,7 @@
 #ifndef TOPO_CTRLR_H
 #define TOPO_CTRLR_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <jansson.h>
@@ -25,9 +26,10 @@ struct topo_cmb {
 /* Why a controller must not be taken from the kernel now; @block is "" if nothing speaks against.
  */
 struct topo_use {
-	char block[64];    /* "nvme0n1p2" */
-	char text[256];    /* "nvme0n1p2 is mounted on /srv" */
-	char release[160]; /* the command that ends it */
+	char block[64];    /* the first that is used: "nvme0n1p2" */
+	char text[256];    /* "nvme0n1p2 is mounted on /srv; nvme0n1p3 is swapped on" */
+	char release[200]; /* the commands that end all that, or the first of them if ... */
+	bool more;         /* ... not all fit */
 };
 
 struct topo_ctrlr {

@@ -8,8 +8,8 @@
 
 #include "ctrlr.h"
 
-/* The mount point of @block, which has number @dev ("259:1"). A file system may have a number of
- * its own (btrfs) and then names its source. */
+/* A mount point of @block, which has number @dev ("259:1"). A file system may have a number of its
+ * own (btrfs) and then names its source. */
 static bool mounted_on(const struct topo_host *host, const char *block, const char *dev,
 		       char *point, size_t len)
 {
@@ -37,6 +37,19 @@ static bool mounted_on(const struct topo_host *host, const char *block, const ch
 	return found;
 }
 
+/* A btrfs of several devices names one of them when it is mounted; all are its devices. */
+static bool in_btrfs(const struct topo_host *host, const char *block, char *uuid, size_t len)
+{
+	char dir[PATH_MAX], name[64];
+
+	for (unsigned int i = 0; host_entry(host, "/sys/fs/btrfs", "", i, uuid, len); i++) {
+		snprintf(dir, sizeof(dir), "/sys/fs/btrfs/%s/devices", uuid);
+		if (host_entry(host, dir, block, 0, name, sizeof(name)) && !strcmp(name, block))
+			return true;
+	}
+	return false;
+}
+
 static bool swapped_on(const struct topo_host *host, const char *block)
 {
 	char path[PATH_MAX], line[512], name[256], source[80];
@@ -54,36 +67,57 @@ static bool swapped_on(const struct topo_host *host, const char *block)
 	return found;
 }
 
-/* @dir: of the disk or partition @block in /sys/block. */
-static bool used(const struct topo_host *host, const char *dir, const char *block,
+static void append(char *to, size_t size, const char *separator, const char *text)
+{
+	size_t len = strlen(to);
+
+	snprintf(to + len, size - len, "%s%s", len ? separator : "", text);
+}
+
+/* One more use, and what ends it: a command that is not whole is none. */
+static void add(struct topo_use *use, const char *block, const char *text, const char *release)
+{
+	if (!use->block[0])
+		snprintf(use->block, sizeof(use->block), "%s", block);
+	append(use->text, sizeof(use->text), "; ", text);
+	if (strlen(use->release) + strlen(" && ") + strlen(release) < sizeof(use->release))
+		append(use->release, sizeof(use->release), " && ", release);
+	else
+		use->more = true;
+}
+
+/* @dir: of the disk or partition @block in /sys/block. Mounts are ended by the device, wherever and
+ * however often it is mounted: their paths may have blanks and quotes. */
+static void look(const struct topo_host *host, const char *dir, const char *block,
 		 struct topo_use *use)
 {
-	char path[PATH_MAX], dev[32] = "", who[128];
+	char path[PATH_MAX], dev[32] = "", who[128], text[256], release[160];
 
 	snprintf(path, sizeof(path), "%s/dev", dir);
 	host_line(host, path, dev, sizeof(dev));
-	snprintf(path, sizeof(path), "%s/holders", dir);
 	if (mounted_on(host, block, dev, who, sizeof(who))) {
-		snprintf(use->text, sizeof(use->text), "%s is mounted on %s", block, who);
-		/* A path that was cut is for people to read, not to unmount. */
-		if (strlen(who) < sizeof(who) - 1)
-			snprintf(use->release, sizeof(use->release), "sudo umount %s", who);
-		else
-			snprintf(use->release, sizeof(use->release), "sudo umount /dev/%s", block);
-	} else if (swapped_on(host, block)) {
-		snprintf(use->text, sizeof(use->text), "%s is swapped on", block);
-		snprintf(use->release, sizeof(use->release), "sudo swapoff /dev/%s", block);
-	} else if (host_entry(host, path, "", 0, who, sizeof(who))) {
-		snprintf(use->text, sizeof(use->text), "%s is held by %s", block, who);
-		snprintf(use->release, sizeof(use->release), "sudo dmsetup remove %s", who);
-		if (strncmp(who, "md", 2) == 0)
-			snprintf(use->release, sizeof(use->release), "sudo mdadm --stop /dev/%s",
-				 who);
-	} else {
-		return false;
+		snprintf(text, sizeof(text), "%s is mounted on %s", block, who);
+		snprintf(release, sizeof(release), "sudo umount -A /dev/%s", block);
+		add(use, block, text, release);
+	} else if (in_btrfs(host, block, who, sizeof(who))) {
+		snprintf(text, sizeof(text), "%s belongs to the btrfs %s", block, who);
+		snprintf(release, sizeof(release), "sudo umount -A UUID=%s", who);
+		add(use, block, text, release);
 	}
-	snprintf(use->block, sizeof(use->block), "%s", block);
-	return true;
+	if (swapped_on(host, block)) {
+		snprintf(text, sizeof(text), "%s is swapped on", block);
+		snprintf(release, sizeof(release), "sudo swapoff /dev/%s", block);
+		add(use, block, text, release);
+	}
+	snprintf(path, sizeof(path), "%s/holders", dir);
+	for (unsigned int i = 0; host_entry(host, path, "", i, who, sizeof(who)); i++) {
+		snprintf(text, sizeof(text), "%s is held by %s", block, who);
+		if (strncmp(who, "md", 2) == 0)
+			snprintf(release, sizeof(release), "sudo mdadm --stop /dev/%s", who);
+		else
+			snprintf(release, sizeof(release), "sudo dmsetup remove %s", who);
+		add(use, block, text, release);
+	}
 }
 
 /* A namespace with several paths has a disk of the subsystem's name, "nvme0n1", whose path through
@@ -111,12 +145,10 @@ void topo_use_read(const struct topo_host *host, const char *bdf, struct topo_us
 	for (unsigned int i = 0; host_entry(host, ctrlr_dir, "nvme", i, ns, sizeof(ns)); i++) {
 		disk_name(ns, disk, sizeof(disk));
 		snprintf(dir, sizeof(dir), "/sys/block/%s", disk);
-		if (used(host, dir, disk, use))
-			return;
+		look(host, dir, disk, use);
 		for (unsigned int p = 0; host_entry(host, dir, disk, p, part, sizeof(part)); p++) {
 			snprintf(part_dir, sizeof(part_dir), "/sys/block/%s/%s", disk, part);
-			if (used(host, part_dir, part, use))
-				return;
+			look(host, part_dir, part, use);
 		}
 	}
 }

@@ -180,7 +180,7 @@ static void test_in_use(void **state)
 		  "90 22 259:2 / /srv/data rw,relatime - ext4 /dev/nvme0n1p2 rw\n");
 	assert_string_equal(use()->block, "nvme0n1p2");
 	assert_string_equal(use()->text, "nvme0n1p2 is mounted on /srv/data");
-	assert_string_equal(use()->release, "sudo umount /srv/data");
+	assert_string_equal(use()->release, "sudo umount -A /dev/nvme0n1p2");
 	/* btrfs: a number of its own. 259:20 is not 259:2. */
 	tree_file("/proc/self/mountinfo",
 		  "90 22 259:20 / /other rw - ext4 /dev/nvme3n1 rw\n"
@@ -188,6 +188,36 @@ static void test_in_use(void **state)
 	assert_string_equal(use()->text, "nvme0n1 is mounted on /pool");
 	tree_file("/proc/self/mountinfo", "90 22 259:20 / /other rw - ext4 /dev/nvme0n10 rw\n");
 	assert_string_equal(use()->block, "");
+
+	/* All of them, whatever their names; what does not fit is said to be missing. */
+	tree_file("/sys/block/nvme0n1/nvme0n1p3/dev", "259:3\n");
+	tree_file("/proc/self/mountinfo",
+		  "90 22 259:2 / /srv/data rw,relatime - ext4 /dev/nvme0n1p2 rw\n"
+		  "91 22 259:3 / /srv/my\\040disk rw,relatime - ext4 /dev/nvme0n1p3 rw\n");
+	assert_string_equal(use()->block, "nvme0n1p2");
+	assert_string_equal(use()->text, "nvme0n1p2 is mounted on /srv/data; nvme0n1p3 is mounted on "
+					 "/srv/my\\040disk");
+	assert_string_equal(use()->release,
+			    "sudo umount -A /dev/nvme0n1p2 && sudo umount -A /dev/nvme0n1p3");
+	assert_false(use()->more);
+	for (int i = 0; i < 9; i++) {
+		char holder[80];
+
+		snprintf(holder, sizeof(holder), "/sys/block/nvme0n1/nvme0n1p3/holders/dm-%d", i);
+		tree_file(holder, "");
+	}
+	assert_true(use()->more);
+	assert_string_equal(strrchr(use()->release, '&'), "& sudo dmsetup remove dm-3");
+	tree_gone("/sys/block/nvme0n1/nvme0n1p3");
+	/* A device of a btrfs that is mounted by another of its devices. */
+	tree_file("/proc/self/mountinfo", "91 22 0:31 / /pool rw - btrfs /dev/nvme9n1 rw\n");
+	tree_file("/sys/fs/btrfs/0123-4567/devices/nvme0n1p20/dev", "259:9\n");
+	assert_string_equal(use()->block, "");
+	tree_file("/sys/fs/btrfs/0123-4567/devices/nvme0n1p2/dev", "259:2\n");
+	assert_string_equal(use()->text, "nvme0n1p2 belongs to the btrfs 0123-4567");
+	assert_string_equal(use()->release, "sudo umount -A UUID=0123-4567");
+	tree_gone("/sys/fs/btrfs");
+	tree_file("/proc/self/mountinfo", "");
 
 	tree_file("/proc/swaps", "Filename\tType\tSize\tUsed\tPriority\n"
 				 "/dev/nvme0n1p2\tpartition\t1024\t0\t-2\n");

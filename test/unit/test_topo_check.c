@@ -439,7 +439,7 @@ static void test_devices(void **state)
 	expect("devices", CHECK_FAIL, NULL, "set-override 0000:03:00.0 vfio-pci");
 	check_of(OTHER);
 	expect("driver", CHECK_FAIL, "while nvme0n1 is mounted on /srv",
-	       "sudo umount /srv && sudo driverctl set-override " OTHER " vfio-pci");
+	       "sudo umount -A /dev/nvme0n1 && sudo driverctl set-override " OTHER " vfio-pci");
 	tree_gone("/sys/bus/pci/devices/0000:03:00.0");
 	check_default();
 	expect("devices", CHECK_FAIL, "in use by the kernel (nvme0n1 is mounted on /srv)",
@@ -461,7 +461,7 @@ static void test_shared_group(void **state)
 	tree_file("/sys/kernel/iommu_groups/1/devices/" OTHER, "");
 	mount_other();
 	check_default();
-	expect("iommu group", CHECK_FAIL, OTHER, "sudo umount /srv && ");
+	expect("iommu group", CHECK_FAIL, OTHER, "sudo umount -A /dev/nvme0n1 && ");
 }
 
 static void test_dma_buf(void **state)
