@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -31,6 +32,24 @@ int app_json_open(struct app_json_file *f, const char *path)
 				"that can be written, or - for stdout",
 				path, strerror(errno));
 	return 0;
+}
+
+json_t *app_json_text(const char *text)
+{
+	json_t *value = json_string(text);
+	char *escaped, *p;
+
+	if (value)
+		return value;
+	p = escaped = malloc(4 * strlen(text) + 1);
+	if (!escaped)
+		return NULL;
+	for (; *text; text++)
+		p += (unsigned char)*text < 0x80 ? sprintf(p, "%c", *text)
+						 : sprintf(p, "\\x%02x", (unsigned char)*text);
+	value = json_string(escaped);
+	free(escaped);
+	return value;
 }
 
 static void close_file(struct app_json_file *f)

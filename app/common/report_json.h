@@ -25,6 +25,9 @@ struct app_json_file {
  * 0; -EINVAL with app_fail(). */
 int app_json_open(struct app_json_file *f, const char *path);
 
+/* Text that need not be UTF-8, as names of files and mount points: bytes that are not become \xHH. */
+json_t *app_json_text(const char *text);
+
 /* Writes @doc, which it takes, and closes. 0; -EIO or -ENOMEM with app_fail(). */
 int app_json_write(struct app_json_file *f, json_t *doc);
 

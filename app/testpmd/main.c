@@ -3,6 +3,8 @@
  * peerlane-testpmd: generates I/O, or copies, on NVMe devices and says how fast it went and which
  * memory the bytes crossed.
  */
+#include <errno.h>
+
 #include <rte_cycles.h>
 
 #include <peerlane/pl_eal.h>
@@ -41,6 +43,11 @@ static int run(const struct app_cli *cli, const struct testpmd_opts *o, struct a
 	app_stop_init();
 	status = o->workload->next ? io_run(&t) : copy_run(&t);
 	if (!json_array_size(t.jobs)) {
+		if (status == APP_EXIT_OK && json->path) {
+			app_fail(-ENOMEM, "--json %s: out of memory", json->path);
+			app_cli_error(cli);
+			status = APP_EXIT_FAIL;
+		}
 		json_decref(t.jobs);
 		json_decref(t.peerlane);
 		return status;

@@ -11,6 +11,7 @@
 
 #include "check.h"
 #include "cli.h"
+#include "report_json.h"
 
 static const struct {
 	const char *name;
@@ -226,10 +227,11 @@ json_t *check_json(const struct check_run *run)
 	for (unsigned int i = 0; i < run->nb_results; i++) {
 		const struct check_result *r = &run->results[i];
 		json_t *o =
-			json_pack("{s:s, s:o, s:s, s:s, s:o}", "name", r->name, "bdf",
+			json_pack("{s:s, s:o, s:s, s:o, s:o}", "name", r->name, "bdf",
 				  r->bdf[0] ? json_string(r->bdf) : json_null(), "status",
 				  r->level == CHECK_FAIL ? "fail" : levels[r->level], "text",
-				  r->text, "mend", r->mend[0] ? json_string(r->mend) : json_null());
+				  app_json_text(r->text), "mend",
+				  r->mend[0] ? app_json_text(r->mend) : json_null());
 
 		if (json_array_append_new(array, o)) {
 			json_decref(array);

@@ -5,6 +5,7 @@
 #include <peerlane/pl_nvme_spec.h>
 
 #include "ctrlr.h"
+#include "report_json.h"
 #include "size.h"
 #include "table.h"
 
@@ -103,7 +104,7 @@ void topo_list_print(const struct topo_list *list, FILE *out)
 
 static json_t *text_or_null(const char *text)
 {
-	return text[0] ? json_string(text) : json_null();
+	return text[0] ? app_json_text(text) : json_null();
 }
 
 static json_t *cmb_json(const struct topo_cmb *cmb)

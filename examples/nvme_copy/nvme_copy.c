@@ -191,8 +191,9 @@ static int report(const struct args *args, const struct run *run, struct app_jso
 	if (rc == 0) {
 		app_copy_print(json->human, &result, hz);
 		if (json->path) {
-			options = json_pack("{s:s, s:s, s:s, s:I, s:I, s:b}", "src", result.src, "dst",
-					    result.dst, "via", result.via, "bs",
+			options = json_pack("{s:o, s:o, s:s, s:I, s:I, s:b}", "src",
+					    app_json_text(result.src), "dst",
+					    app_json_text(result.dst), "via", result.via, "bs",
 					    (json_int_t)result.plan.chunk, "iodepth",
 					    (json_int_t)result.plan.depth, "verify",
 					    (int)result.verify);

@@ -116,7 +116,8 @@ class Test:
     def run(self, argv):
         done = subprocess.run(argv, cwd=self.dir, stdin=subprocess.DEVNULL, timeout=TIMEOUT,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
-        return Run(argv, done.returncode, done.stdout.decode(), done.stderr.decode())
+        return Run(argv, done.returncode, done.stdout.decode(errors="backslashreplace"),
+                   done.stderr.decode(errors="backslashreplace"))
 
     def nvme_copy(self, eal, *args):
         return self.run(self.argv("nvme_copy", eal, args))

@@ -99,6 +99,21 @@ def a_file_that_does_not_exist_is_made(t):
 
 
 @case
+def a_name_that_is_no_UTF_8(t):
+    """Latin-1, as an old disk may have it; JSON has to be UTF-8."""
+    name = b"caf\xe9.img"
+    t.random("src.img", SIZE)
+    os.rename(t.path("src.img"), os.path.join(t.dir.encode(), name))
+    for program, args in (("nvme_copy", ()), ("peerlane-testpmd", ("-w", "copy", "--count", "1"))):
+        ends = ("file:" + os.fsdecode(name), "nvme_emu0")
+        if args:
+            ends = ("--src", ends[0], "--dst", ends[1])
+        report, _ = t.json(program, ("nvme_emu0,size=6M",), *args, *ends, "--via",
+                           "host")
+        t.equal(report["jobs"][0]["peerlane"]["src"], "file:caf\\xe9.img", "the source")
+
+
+@case
 def a_longer_file_keeps_its_rest(t):
     t.random("src.img", MIB)
     t.poisoned("dst.img", 3 * MIB)
