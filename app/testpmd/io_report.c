@@ -14,7 +14,6 @@
 /* Results of some workers together. */
 struct merged {
 	struct pl_hist latency[2]; /* reads, writes */
-	double iops;
 	uint64_t cycles; /* of the worker that took longest */
 	uint64_t ios;    /* warm-up included, as are the doorbells */
 	uint64_t commands;
@@ -35,14 +34,12 @@ static void merge_init(struct merged *m)
 	pl_hist_reset(&m->latency[1]);
 }
 
-static void merge(struct merged *m, const struct worker *w, uint64_t hz)
+static void merge(struct merged *m, const struct worker *w)
 {
-	uint64_t cycles = elapsed(w), n = w->latency[0].count + w->latency[1].count;
+	uint64_t cycles = elapsed(w);
 
 	pl_hist_merge(&m->latency[0], &w->latency[0]);
 	pl_hist_merge(&m->latency[1], &w->latency[1]);
-	if (cycles)
-		m->iops += (double)n * (double)hz / (double)cycles;
 	if (cycles > m->cycles)
 		m->cycles = cycles;
 	m->ios += w->ios;
@@ -67,6 +64,7 @@ void io_totals(const struct io_run *r, int target, struct io_totals *sum)
 		if (target >= 0 && w->target != (unsigned int)target)
 			continue;
 		sum->errors += w->errors;
+		sum->stopped |= w->stopped;
 		if (w->verify) {
 			sum->compares += w->verify->compares;
 			sum->written += verify_written(w);
@@ -91,7 +89,7 @@ int io_error_of(const struct io_totals *sum)
 		return -EILSEQ;
 	if (sum->errors)
 		return -EIO;
-	return sum->readback < sum->written ? -ECANCELED : 0;
+	return sum->stopped || sum->readback < sum->written ? -ECANCELED : 0;
 }
 
 static void result_row(struct app_table *t, const struct merged *m, uint32_t bs, uint64_t hz)
@@ -99,11 +97,14 @@ static void result_row(struct app_table *t, const struct merged *m, uint32_t bs,
 	static const double points[] = { 50, 99, 99.9 };
 	double us = 1e6 / (double)hz;
 	struct pl_hist h = m->latency[0];
+	double iops;
 
 	pl_hist_merge(&h, &m->latency[1]);
+	/* Workers with a count end one by one: their rates do not add up. */
+	iops = m->cycles ? (double)h.count * (double)hz / (double)m->cycles : 0;
 	app_table_cell(t, ":");
-	app_table_cell(t, "%.2f", m->iops);
-	app_table_cell(t, "%.2f", m->iops * bs / 1048576.0);
+	app_table_cell(t, "%.2f", iops);
+	app_table_cell(t, "%.2f", iops * bs / 1048576.0);
 	app_table_cell(t, "%.2f", pl_hist_mean(&h) * us);
 	app_table_cell(t, "%.2f", h.count ? (double)h.min * us : 0.0);
 	app_table_cell(t, "%.2f", (double)h.max * us);
@@ -132,8 +133,8 @@ static void print_results(const struct io_run *r)
 
 		pl_nvme_ctrlr_info(w->ctrlr, &info);
 		merge_init(&one);
-		merge(&one, w, hz);
-		merge(&all, w, hz);
+		merge(&one, w);
+		merge(&all, w);
 		app_table_cell(&t, "%s (%s) NSID %u from core %u", info.transport, w->device,
 			       w->ns->nsid, w->lcore);
 		result_row(&t, &one, bs, hz);
@@ -216,7 +217,7 @@ static json_t *job_json(const struct io_run *r, unsigned int target)
 	merge_init(&m);
 	for (unsigned int i = 0; i < r->nb_workers; i++)
 		if (r->workers[i].target == target)
-			merge(&m, &r->workers[i], r->t->hz);
+			merge(&m, &r->workers[i]);
 	io_totals(r, (int)target, &sum);
 	for (int d = 0; d < 2; d++)
 		dir[d] = app_json_direction(&m.latency[d], m.latency[d].count * o->bs, m.cycles,

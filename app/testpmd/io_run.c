@@ -81,10 +81,16 @@ static int supervise(void *arg)
 	}
 	if (now >= r->progress.next)
 		show_progress(r, phase, now);
+	if (!r->measuring && now >= r->state.measure) {
+		r->measuring = true;
+		snapshot(r, offsetof(struct ctrlr_traffic, before));
+	}
 	for (unsigned int i = 0; i < r->nb_workers; i++)
 		if (__atomic_load_n(&r->workers[i].finished, __ATOMIC_ACQUIRE) != phase)
 			return 0;
 	if (phase == PHASE_RUN) {
+		if (!r->measuring) /* it was stopped before */
+			snapshot(r, offsetof(struct ctrlr_traffic, before));
 		snapshot(r, offsetof(struct ctrlr_traffic, run));
 		if (r->t->opts->verify && r->t->opts->workload->writes) {
 			for (unsigned int i = 0; i < r->nb_workers; i++)
@@ -182,6 +188,7 @@ static void run_phases(struct io_run *r)
 {
 	const struct testpmd_opts *o = r->t->opts;
 
+	r->measuring = !o->warmup;
 	snapshot(r, offsetof(struct ctrlr_traffic, before));
 	app_progress_init(&r->progress, r->t->human, o->workload->name);
 	r->interval = r->t->hz / 20000; /* 50 us */
@@ -226,6 +233,8 @@ static int verdict(const struct io_run *r)
 			 sum.mismatches, sum.errors, sum.message);
 	else if (sum.errors)
 		app_fail(rc, "%" PRIu64 " I/O errors; first: %s", sum.errors, sum.message);
+	else if (sum.stopped)
+		app_fail(rc, "interrupted before all that was asked for was done");
 	else
 		app_fail(rc,
 			 "verification interrupted: %" PRIu64 " of %" PRIu64
@@ -237,7 +246,7 @@ static int verdict(const struct io_run *r)
 
 int io_run(struct testpmd *t)
 {
-	struct io_run r = { .t = t };
+	struct io_run r = { .t = t, .state.key = t->opts->seed ^ rte_rdtsc() };
 	int rc, status;
 
 	rc = devices_find(&r.devices, t->opts, rte_lcore_count());

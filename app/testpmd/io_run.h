@@ -31,6 +31,7 @@ struct io_run {
 	uint64_t next;     /* TSC when the supervisor looks again */
 	uint64_t interval; /* TSC cycles between its looks */
 	uint64_t next_check; /* TSC when it asks the controllers */
+	bool measuring;      /* the counters before were read */
 };
 
 /* What the workers found, added up. */
@@ -40,6 +41,7 @@ struct io_totals {
 	uint64_t written; /* blocks to read back */
 	uint64_t readback;
 	uint64_t mismatches;
+	bool stopped;        /* by the user, before time or count was over */
 	int failed;          /* the first worker that gave up: its negative errno */
 	const char *message; /* about the first error; "" if there is none */
 };

@@ -22,7 +22,7 @@ const char testpmd_usage[] =
 	"  -a, --warmup-time SEC   run this long before measuring (0)\n"
 	"      --devices LIST      DEVICE[:NSID[:SLBA[+NLB]]],... (all namespaces of all devices)\n"
 	"      --verify            compare what was read and written with what the device holds\n"
-	"      --seed N            of offsets, mix and data (1)\n"
+	"      --seed N            of offsets and mix (1)\n"
 	"      --src, --dst TARGET of a copy: DEVICE... as above or " APP_FILE_FORM "\n"
 	"                          (the first two devices)\n"
 	"      --via WAY           of a copy: auto, dst, src, host or a device (auto)\n"

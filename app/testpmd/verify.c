@@ -103,6 +103,12 @@ uint64_t verify_claim(struct worker *w, uint64_t block)
 	return block;
 }
 
+void verify_poison(struct worker *w, struct io_slot *slot)
+{
+	pattern_fill(slot->op.buf, ~w->verify->key, w->verify->reads++, w->block_lbas,
+		     w->ns->lba_shift);
+}
+
 int verify_io_done(struct worker *w, struct io_slot *slot)
 {
 	if (slot->op.opc == NVME_CMD_READ) {
@@ -166,6 +172,7 @@ int verify_readback_next(struct worker *w, struct io_slot *slot)
 	if (v->scan >= w->nb_blocks)
 		return 0;
 	slot->block = v->scan++;
+	verify_poison(w, slot);
 	pl_nvme_op_read(&slot->op, w->ns, slot->op.buf, w->first_lba + slot->block * w->block_lbas,
 			w->block_lbas);
 	return 1;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * --verify: what a write carries, which blocks must be looked at again, and whether they hold what
- * they should. A pattern depends on seed, device and LBA alone, so that writes of the same LBA
- * agree whoever makes them, and data at a wrong place or from a wrong device is found out.
+ * they should. A pattern depends on the run, the device and the LBA, so that writes of the same LBA
+ * agree whoever makes them, and data at a wrong place, from a wrong device or of an earlier run is
+ * found out.
  */
 #ifndef TESTPMD_VERIFY_H
 #define TESTPMD_VERIFY_H
@@ -30,6 +31,9 @@ void verify_destroy(struct worker *w);
 /* The block itself, or the next one where nothing is in flight; it counts as busy from now on.
  * There is one: a slice has at least as many blocks as I/Os are in flight. */
 uint64_t verify_claim(struct worker *w, uint64_t block);
+
+/* Before a read: what is in the buffer cannot be what the read must bring. */
+void verify_poison(struct worker *w, struct io_slot *slot);
 
 /* A measured I/O completed with success. True if the slot is in use again (a Compare follows). */
 int verify_io_done(struct worker *w, struct io_slot *slot);

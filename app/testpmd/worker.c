@@ -29,8 +29,10 @@ void worker_say(struct worker *w, const char *fmt, ...)
 
 void worker_read(struct worker *w, struct io_slot *slot, uint64_t block)
 {
-	if (w->verify)
+	if (w->verify) {
 		block = verify_claim(w, block);
+		verify_poison(w, slot);
+	}
 	slot->block = block;
 	pl_nvme_op_read(&slot->op, w->ns, slot->op.buf, w->first_lba + block * w->block_lbas,
 			w->block_lbas);
@@ -163,8 +165,12 @@ static int poll_run(struct worker *w)
 	if (n)
 		__atomic_store_n(&w->done, w->ios, __ATOMIC_RELAXED);
 
-	more = now < w->run->deadline && w->left && !app_stop_count() &&
+	more = now < w->run->deadline && w->left &&
 	       !__atomic_load_n(&w->run->abort, __ATOMIC_RELAXED);
+	if (more && app_stop_count()) {
+		w->stopped = true;
+		more = false;
+	}
 	while (more && w->nb_free && w->left) {
 		struct io_slot *slot = w->free[--w->nb_free];
 

@@ -29,6 +29,7 @@ struct run_state {
 	int abort;         /* atomic: a worker failed, the others need not go on */
 	struct pl_nvme_ctrlr *gone; /* atomic: its workers give up, for this reason: */
 	char why[320];
+	uint64_t key;      /* of what --verify writes: no other run has it */
 	uint64_t measure;  /* TSC from which I/Os are recorded */
 	uint64_t deadline; /* TSC after which none is submitted */
 	uint64_t stall;    /* TSC cycles without a completion after which a device is given up */
@@ -43,7 +44,8 @@ struct io_slot {
 struct worker_verify {
 	uint64_t *busy;    /* an I/O is in flight there */
 	uint64_t *written; /* a write succeeded there, and none failed since */
-	uint64_t key;      /* of the pattern: from seed and device */
+	uint64_t key;      /* of the pattern: from run and device */
+	uint64_t reads;    /* of which each buffer was poisoned otherwise */
 	uint64_t scan;     /* next block to read back */
 	uint64_t compares; /* reads that the device compared */
 	uint64_t readback; /* blocks read back and compared */
@@ -74,6 +76,7 @@ struct worker {
 
 	uint64_t end; /* TSC when the last measured I/O completed */
 	uint64_t errors;
+	bool stopped;            /* by the user, with I/Os still to do */
 	struct pl_hist *latency; /* [0] reads, [1] writes */
 	int failed;              /* negative errno: the queue pair is no longer used */
 	int finished;            /* enum phase, atomic: the last phase this worker is through */

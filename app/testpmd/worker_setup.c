@@ -36,7 +36,7 @@ static int set_slice(struct worker *w, const struct testpmd_opts *o, const struc
 				"%" PRIu64 " blocks of -o %s that each of %u workers has are fewer "
 				"than -q %u",
 				w->device, share, o->bs_text, p->count, w->qd);
-	return verify_create(w, pattern_key(o->seed, w->device, w->ns->nsid));
+	return verify_create(w, pattern_key(w->run->key, w->device, w->ns->nsid));
 }
 
 /* Without --verify writes carry this, which neither compresses nor deduplicates. */

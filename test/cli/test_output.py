@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
 """Workloads, reports and what goes to which stream."""
+import errno
 import glob
 import json
 import os
@@ -65,6 +66,61 @@ def testpmd_counts_host_bytes(t):
     ctrlr = report["peerlane"]["controllers"][0]
     t.equal(ctrlr["traffic"]["run"]["data"]["host_dram"], {"read": 0, "write": 500 * 8192},
             "data in host DRAM")
+
+
+@case
+def writes_of_another_run_are_other_data(t):
+    """Else a run that wrote nothing would find what the one before it wrote."""
+    images(t)
+    digests = set()
+    for _ in range(2):
+        t.json("peerlane-testpmd", PAIR[:1], "-w", "write", "--count", "512", "--verify")
+        digests.add(t.state()["src.img"][0])
+    t.equal(len(digests), 2, "different images")
+
+
+@case
+def the_total_is_over_the_time_of_all(t):
+    """One device is done long before the other; its rate does not go on."""
+    report, run = t.json("peerlane-testpmd", ("nvme_emu0,size=2M", "nvme_emu1,size=2M"), "-w",
+                         "read", "--count", "2000", "--devices", "nvme_emu0,nvme_emu1:1:0+8",
+                         "-q", "1")
+    ios = [job["read"]["total_ios"] for job in report["jobs"]]
+    seconds = max(n / job["read"]["iops"] for n, job in zip(ios, report["jobs"]))
+    total = [line for line in run.stdout.splitlines() if line.lstrip().startswith("Total")]
+    shown = float(total[0].split(":")[1].split()[0])
+    t.check(abs(shown - sum(ios) / seconds) <= 0.01 + shown * 1e-6, "%s\n%s" % (report, run))
+
+
+@case
+def an_interrupted_run_is_no_success(t):
+    argv = t.argv("peerlane-testpmd", PAIR[:1], ("-w", "read", "--count", "1000000000", "--verify",
+                                                 "--json", "report.json"))
+    images(t)
+    with subprocess.Popen(argv, cwd=t.dir, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE) as program:
+        for line in program.stdout:
+            if line.startswith(b"on nvme_emu0"):
+                program.send_signal(signal.SIGINT)
+                break
+        stdout, stderr = (text.decode() for text in program.communicate(timeout=TIMEOUT))
+    t.equal(program.returncode, 1, "exit status")
+    t.check("interrupted" in stdout and "interrupted before" in stderr, stdout + stderr)
+    t.validate("peerlane-testpmd", t.path("report.json"))
+    with open(t.path("report.json"), encoding="utf-8") as f:
+        job = json.load(f)["jobs"][0]
+    t.equal((job["error"], job["peerlane"]["verify"]["verified"]), (errno.ECANCELED, False),
+            "error and verified")
+
+
+@case
+def warm_up_is_in_no_figure(t):
+    """Of bytes there are the measured ones, and those of some I/Os at the border."""
+    images(t)
+    report, _ = t.json("peerlane-testpmd", PAIR[:1], "-w", "read", "-a", "2", "-t", "1")
+    host = report["peerlane"]["controllers"][0]["host_dram_bytes"]
+    measured = report["jobs"][0]["read"]["io_bytes"]
+    t.check(0.5 * measured < host < 1.5 * measured, "%d of %d bytes" % (host, measured))
 
 
 def on_stdout(program, *args):

@@ -221,6 +221,7 @@ static void test_readback(void **state)
 	assert_int_equal(verify_readback_next(&w, &slot), 1);
 	assert_int_equal(slot.op.opc, NVME_CMD_READ);
 	assert_int_equal(slot.block, 130);
+	assert_int_equal(pattern_check(buf, w.verify->key, 310, 2, 9), 0); /* what was written is gone */
 	pattern_fill(buf, w.verify->key, 310, 2, 9);
 	slot.op.status = 0;
 	verify_readback_done(&w, &slot);
@@ -237,12 +238,23 @@ static void test_readback(void **state)
 static void test_compare(void **state)
 {
 	struct pl_nvme_ns ns = { .nsid = 1, .lba_shift = 9, .nlb = 1000 };
+	static uint64_t buf[128];
 	struct io_slot slot;
 	struct worker w;
+	uint64_t first[2];
 
 	(void)state;
 	memset(&slot, 0, sizeof(slot));
+	slot.op.buf = buf;
 	fake_worker(&w, &ns, 64);
+	/* A read that brings nothing finds something else in the buffer each time. */
+	for (int i = 0; i < 2; i++) {
+		worker_read(&w, &slot, 9);
+		first[i] = buf[64];
+		verify_io_failed(&w, &slot);
+	}
+	assert_int_not_equal(first[0], 0);
+	assert_int_not_equal(first[0], first[1]);
 	worker_read(&w, &slot, 3);
 	assert_int_equal(verify_io_done(&w, &slot), 1);
 	assert_int_equal(slot.op.opc, NVME_CMD_COMPARE);
