@@ -64,14 +64,22 @@ release:
 	return rc;
 }
 
+/* CMBMSC.CRE: until then CMBLOC and CMBSZ read zero on a cold controller, and its CMB does not
+ * answer. Before NVMe 1.4 there is no such register (CAP.CMBS is 0), and they always do. */
+static void cmb_show(struct pl_nvme_ctrlr *c)
+{
+	if (NVME_CAP_CMBS(c->info.cap))
+		c->t->ops->write64(c->t, NVME_REG_CMBMSC, NVME_CMBMSC_CRE);
+}
+
 /* The controller stops answering at the address before that means something else: another's memory,
- * or nothing to who drives it next. */
+ * or nothing to who drives it next. At its BAR the CMB stays, for others may use it. */
 static void forget(struct pl_nvme_ctrlr *c, const struct nvme_devmem *mem)
 {
 	if (mem->kind == PL_MEM_PMR)
 		c->t->ops->write32(c->t, NVME_REG_PMRMSCL, 0);
-	else if (NVME_CAP_CMBS(c->info.cap))
-		c->t->ops->write64(c->t, NVME_REG_CMBMSC, 0);
+	else
+		cmb_show(c);
 }
 
 static void detach(struct pl_nvme_ctrlr *c, struct nvme_devmem *mem)
@@ -117,14 +125,6 @@ static bool fits_bar(struct pl_nvme_ctrlr *c, const struct devmem_place *at, con
 	       c->info.name, what, at->len, (unsigned long long)at->offset, at->bir,
 	       (unsigned long long)bar);
 	return false;
-}
-
-/* CMBMSC.CRE: until then CMBLOC and CMBSZ read zero on a cold controller, and its CMB does not
- * answer. Before NVMe 1.4 there is no such register (CAP.CMBS is 0), and they always do. */
-static void cmb_show(struct pl_nvme_ctrlr *c)
-{
-	if (NVME_CAP_CMBS(c->info.cap))
-		c->t->ops->write64(c->t, NVME_REG_CMBMSC, NVME_CMBMSC_CRE);
 }
 
 static bool cmb_find(struct pl_nvme_ctrlr *c, struct devmem_place *at)
@@ -310,7 +310,6 @@ static int cmb_attach(struct pl_nvme_ctrlr *c)
 	if (NVME_CAP_CMBS(c->info.cap))
 		rc = cmb_attach_at(c, &at);
 	if (rc == -EREMOTEIO) {
-		cmb_show(c);
 		rc = cmb_place_legacy(c, &at);
 		if (rc == 0)
 			rc = cmb_attach_at(c, &at);

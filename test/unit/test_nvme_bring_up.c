@@ -86,7 +86,7 @@ static void test_memory_given_up(void **state)
 	spy.read32 = real->read32;
 	assert_null(pl_nvme_ctrlr_heap(ctrlr, PL_MEM_CMB));
 	assert_null(pl_nvme_ctrlr_heap(ctrlr, PL_MEM_PMR));
-	assert_int_equal(real->read64(ctrlr->t, NVME_REG_CMBMSC), 0);
+	assert_int_equal(real->read64(ctrlr->t, NVME_REG_CMBMSC), NVME_CMBMSC_CRE);
 	assert_int_equal(reg(NVME_REG_PMRMSCL) & NVME_PMRMSC_CMSE, 0);
 	assert_int_equal(nvme_devmem_attach(ctrlr), 0);
 	pthread_mutex_unlock(&ctrlr->admin_lock);
