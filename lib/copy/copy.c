@@ -50,6 +50,13 @@ static int alloc_state(struct pl_copy *job)
 	return 0;
 }
 
+static void use_provider(struct pl_copy *job, bool begin)
+{
+	if (job->provider && job->using != begin)
+		nvme_ctrlr_use(job->provider, begin);
+	job->using = begin;
+}
+
 static int alloc_bufs(struct pl_copy *job)
 {
 	size_t len = job->plan.depth * job->buf_stride;
@@ -106,8 +113,10 @@ int pl_copy_create(const struct pl_copy_opts *given, struct pl_copy **out)
 	rc = copy_plan(&opts, job);
 	if (rc == 0)
 		rc = alloc_state(job);
-	if (rc == 0)
+	if (rc == 0) {
+		use_provider(job, true); /* until the job has ended */
 		rc = alloc_bufs(job);
+	}
 	if (rc == 0)
 		rc = job->src.ops->open(&job->src, job);
 	if (rc == 0)
@@ -234,13 +243,6 @@ static int stuck(struct pl_copy *job)
 	return pl_fail(-ETIMEDOUT, "no command of the copy completed for %u s", COPY_TIMEOUT_S);
 }
 
-static void use_provider(struct pl_copy *job, bool begin)
-{
-	if (job->provider && job->using != begin)
-		nvme_ctrlr_use(job->provider, begin);
-	job->using = begin;
-}
-
 static int finish(struct pl_copy *job)
 {
 	use_provider(job, false);
@@ -271,7 +273,6 @@ int pl_copy_poll(struct pl_copy *job)
 		return finish(job);
 	if (!job->started) {
 		job->started = true;
-		use_provider(job, true);
 		begin_phase(job, PL_COPY_COPYING);
 		rc = begin_ends(job);
 		if (rc) {

@@ -145,7 +145,9 @@ static int try_ctrlr(struct pl_copy *job, struct pl_nvme_ctrlr *ctrlr, bool dept
 			continue;
 		depth = depth_that_fits(job, heap);
 		if (depth == job->plan.depth || (depth && !depth_given)) {
+			nvme_ctrlr_use(ctrlr, true);
 			rc = probe(job, heap, ctrlr_name(ctrlr));
+			nvme_ctrlr_use(ctrlr, false);
 			if (rc == 0)
 				take(job, ctrlr, kinds[i], depth);
 			return rc;
@@ -227,6 +229,13 @@ static int auto_try(struct pl_copy *job, struct pl_nvme_ctrlr *ctrlr, const char
 	return rc == -EINVAL || rc == -EREMOTEIO ? -ENOENT : rc; /* the next may do */
 }
 
+/* What `auto` need not have it does not stumble over. */
+static bool lost_memory(const struct pl_nvme_ctrlr *c)
+{
+	return (c->cmb.heap && !pl_p2p_heap_there(c->cmb.heap)) ||
+	       (c->pmr.heap && !pl_p2p_heap_there(c->pmr.heap));
+}
+
 static int plan_auto(struct pl_copy *job, bool depth_given)
 {
 	struct pl_nvme_ctrlr *src = job->src.ctrlr, *dst = job->dst.ctrlr;
@@ -243,7 +252,7 @@ static int plan_auto(struct pl_copy *job, bool depth_given)
 			return rc;
 	}
 	for (struct pl_nvme_ctrlr *c = pl_nvme_ctrlr_next(NULL); c; c = pl_nvme_ctrlr_next(c)) {
-		if (c == src || c == dst)
+		if (c == src || c == dst || lost_memory(c))
 			continue;
 		rc = auto_try(job, c,
 			      "a third device's memory: source and destination have none that fits",

@@ -41,6 +41,7 @@ int pl_p2p_heap_create(const char *owner, enum pl_mem_kind kind, void *va, size_
 		       struct pl_p2p_heap **heap);
 /* Its memory is gone until it is not: allocations fail with -ENODEV meanwhile. */
 void pl_p2p_heap_set_gone(struct pl_p2p_heap *heap, bool gone);
+bool pl_p2p_heap_there(const struct pl_p2p_heap *heap);
 /* Whether the memory was lost is known to @guard; -ENODEV then, too. */
 void pl_p2p_heap_set_guard(struct pl_p2p_heap *heap, const struct pl_guard *guard);
 void pl_p2p_heap_destroy(struct pl_p2p_heap *heap); /* logs what was still handed out */

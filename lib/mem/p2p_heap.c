@@ -72,14 +72,24 @@ void pl_p2p_heap_set_guard(struct pl_p2p_heap *heap, const struct pl_guard *guar
 	heap->guard = guard;
 }
 
+static const char *why_gone(const struct pl_p2p_heap *heap)
+{
+	if (__atomic_load_n(&heap->gone, __ATOMIC_ACQUIRE))
+		return "is gone since a reset";
+	if (heap->guard && pl_guard_lost(heap->guard))
+		return "was taken away from this process (SIGBUS)";
+	return NULL;
+}
+
+bool pl_p2p_heap_there(const struct pl_p2p_heap *heap)
+{
+	return !why_gone(heap);
+}
+
 static int check_there(const struct pl_p2p_heap *heap)
 {
-	const char *why = NULL;
+	const char *why = why_gone(heap);
 
-	if (__atomic_load_n(&heap->gone, __ATOMIC_ACQUIRE))
-		why = "is gone since a reset";
-	else if (heap->guard && pl_guard_lost(heap->guard))
-		why = "was taken away from this process (SIGBUS)";
 	return why ? pl_fail(-ENODEV, "%s: its %s %s: reset the controller", heap->info.owner,
 			     kind_name(heap->info.kind), why) :
 		     0;

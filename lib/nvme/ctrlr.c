@@ -245,8 +245,10 @@ static void shut_down(struct pl_nvme_ctrlr *c)
 	if (!c->enabled)
 		return;
 	cc = read32(c, NVME_REG_CC);
-	if (cc == UINT32_MAX)
+	if (cc == UINT32_MAX) { /* gone, or its decoding is off and it lives */
+		(void)c->t->ops->master(c->t, false);
 		return;
+	}
 	write32(c, NVME_REG_CC, (cc & ~NVME_CC_SHN_MASK) | NVME_CC_SHN_NORMAL);
 	if (!wait_csts(c, NVME_CSTS_SHST_MASK, NVME_CSTS_SHST_COMPLETE, c->shutdown_timeout_ms))
 		PL_LOG(WARNING, "%s: the controller did not report that its shutdown completed",

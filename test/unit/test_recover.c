@@ -206,6 +206,33 @@ static void test_in_use(void **state)
 	assert_int_equal(pl_nvme_ctrlr_reset(ctrlr_of(THIRD)), 0);
 }
 
+/* auto goes on to what works. */
+static void test_auto_past_a_loss(void **state)
+{
+	struct pl_copy_opts opts = job_opts(PL_COPY_VIA_AUTO);
+	struct pl_p2p_heap *heap[] = { pl_nvme_ctrlr_heap(ctrlr_of(SRC), PL_MEM_CMB),
+				       pl_nvme_ctrlr_heap(ctrlr_of(DST), PL_MEM_CMB) };
+	struct pl_p2p_heap *lost = pl_nvme_ctrlr_heap(ctrlr_of(THIRD), PL_MEM_PMR);
+	void *all[2];
+	struct pl_copy *job;
+
+	(void)state;
+	for (size_t i = 0; i < RTE_DIM(heap); i++)
+		assert_int_equal(pl_p2p_alloc(heap[i], bytes_free(heap[i]), 0, &all[i]), 0);
+	job = job_start(&opts);
+	assert_string_equal(pl_copy_plan(job)->provider, THIRD);
+	/* It holds the memory from the start, polled or not. */
+	assert_int_equal(pl_nvme_ctrlr_reset(ctrlr_of(THIRD)), -EBUSY);
+	pl_copy_destroy(job);
+	pl_p2p_heap_set_gone(lost, true);
+	/* Of those that are full, not of the lost one. */
+	assert_int_equal(pl_copy_create(&opts, &job), -EINVAL);
+	assert_errmsg("too small");
+	pl_p2p_heap_set_gone(lost, false);
+	for (size_t i = 0; i < RTE_DIM(heap); i++)
+		pl_p2p_free(heap[i], all[i]);
+}
+
 /* What SIGBUS in the device's memory leaves behind. */
 static void lose(struct pl_guard *guard)
 {
@@ -259,6 +286,7 @@ int main(void)
 		cmocka_unit_test(test_hole),
 		cmocka_unit_test(test_memory_stays_away),
 		cmocka_unit_test(test_in_use),
+		cmocka_unit_test(test_auto_past_a_loss),
 		cmocka_unit_test(test_lost_at_the_end),
 	};
 

@@ -52,13 +52,14 @@ refused() {
 	[ $rc -eq 2 ] && [[ $out == *"$1"* ]] || fail "${devices[1]}: exit status $rc, no '$1': $out"
 }
 shared() {
-	local from to wrong
+	local from to wrong holder
 	to_module "$b"
 	coproc SHARE { exec python3 -c 'import mmap, os, sys
 m = mmap.mmap(os.open(sys.argv[1], os.O_RDWR), 48 << 20)
 print("taken", flush=True)
 sys.stdin.read()' "/sys/bus/pci/devices/$b/p2pmem/allocate" 2>&1; }
 	exec {from}<&"${SHARE[0]}" {to}>&"${SHARE[1]}"
+	holder=$SHARE_PID
 	read -r line <&$from && [ "$line" = taken ] || fail "p2pmem/allocate: $line$(cat <&$from)"
 	refused 'has 16384 KiB free'
 	for wrong in sq=here p2pmem=0 p2pmem=65K; do
@@ -72,7 +73,8 @@ sys.stdin.read()' "/sys/bus/pci/devices/$b/p2pmem/allocate" 2>&1; }
 	devices=("$a" "$b,p2pmem=8M")
 	refused 'has 8192 KiB free'
 	copy "$a:1:0+2048" "$b" --via dst || fail "${devices[1]}: $out"
-	exec {from}<&- {to}>&-
+	eval "exec {from}<&- {to}>&- ${SHARE[1]}>&-"
+	wait "$holder"
 	said+=("p2pmem=8M beside others")
 	devices=("$a" "$b,p2pmem=8M") user_driver=vfio-pci
 	refused 'does not share it with the kernel'
