@@ -7,6 +7,7 @@ qemu_trace() {
 	local events=$1 event status=0
 	# QEMU appends to a file that is there, such as another scenario's.
 	trace=$PL_RESULTS/trace.$$.$((traces = traces + 1))
+	: >/run/traced # until it is off again
 	qemu_monitor logfile "$PL_HOST_RESULTS/$(basename "$trace")"
 	for event in $events; do
 		qemu_monitor trace-event "$event" on
@@ -15,6 +16,7 @@ qemu_trace() {
 	for event in $events; do
 		qemu_monitor trace-event "$event" off
 	done
+	rm -f /run/traced
 	return $status
 }
 

@@ -22,6 +22,7 @@ taken() {
 	shift 2
 	to_driver "$b" "$driver"
 	to_user "$a"
+	: >/tmp/out # nor what the last one said
 	"$@" >/tmp/out 2>&1 &
 	pid=$!
 	wait_until grep -q "$sign" /tmp/out || fail "$1 does not run: $(cat /tmp/out)"

@@ -13,11 +13,18 @@ reset_guest() {
 		kill "$pid"
 	done
 	rm -rf /run/udev
+	# What a scenario that failed half way left.
+	! mountpoint -q /mnt || umount -l /mnt
+	if [ -e /run/traced ]; then
+		qemu_monitor trace-event '*' off >/dev/null
+		rm /run/traced
+	fi
 	[ ! -e /dev/iommu ] || chown root:root /dev/iommu
 	[ -e /sys/bus/pci/drivers/nvme ] || return 0
 	for bdf in $(nvme_bdfs); do
 		to_kernel "$bdf"
 	done
+	[ ! -e /sys/module/peerlane_vfio_pci ] || rmmod peerlane_vfio_pci
 }
 
 # run_cell NUMBER SCENARIO [ARGS...]

@@ -8,6 +8,15 @@ backend=${1:?cold BACKEND} src=0000:01:00.0 dst=0000:02:00.0 file=/tmp/emu.img
 [ ! -e /sys/bus/pci/drivers/nvme ] ||
 	skip "the kernel's nvme driver is there: run with --append initcall_blacklist=nvme_init"
 p2p_possible || skip "no peer to peer with $backend on Linux $(uname -r)"
+# As at power-on: QEMU's resets leave CMBMSC as another scenario set it.
+for bdf in $src $dst; do
+	[ ! -e "/sys/bus/pci/devices/$bdf/driver" ] || echo "$bdf" >"/sys/bus/pci/devices/$bdf/driver/unbind"
+	echo 1 >"/sys/bus/pci/devices/$bdf/enable" || fail "$bdf: cannot be enabled"
+	read -r start _ <"/sys/bus/pci/devices/$bdf/resource"
+	busybox devmem $((start + 0x50)) 64 0
+	[ "$(nvme_reg "$bdf" 0x3c 32)" = 0 ] || fail "$bdf: CMBSZ is not 0 without CMBMSC.CRE"
+	echo 0 >"/sys/bus/pci/devices/$bdf/enable"
+done
 head -c 1M /dev/urandom >$file
 want=$(sha256sum <$file | cut -d' ' -f1)
 # First of all the copy between two that are cold: of nothing yet, but by the target's memory.

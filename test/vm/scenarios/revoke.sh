@@ -55,6 +55,7 @@ acknowledged=0 unlanded=0
 for ((i = 0; i < times; i++)); do
 	at=$((i % 2 * mib))
 	to_user "$dst"
+	: >/tmp/out # nor what the last one said
 	"$nvme_copy" -l 0 -m 32 --iommu="$backend" -a "$src" -a "$dst" -- \
 		"$src:1:$((at << 11))+$((mib << 11))" "$dst" --via dst -o 8K -q 2 >/tmp/out 2>&1 &
 	pid=$!
