@@ -140,7 +140,7 @@ reserve_hugepages() {
 # unit BUILD hugepages|no-huge: the tests follow PL_TEST_NO_HUGE. One at a time: each has threads
 # that poll.
 unit() {
-	local group="unit, $1, $2" log=$root/build-$1/meson-logs/unit-$2
+	local group="unit, $1, $2" log=$root/build-$1/meson-logs/unit-$2 status=0 before=$failed
 	local -a env=()
 
 	if [ "$2" = no-huge ]; then
@@ -151,9 +151,11 @@ unit() {
 	fi
 	rm -f "$log.json"
 	env "${env[@]}" meson test -C "$root/build-$1" --suite unit --num-processes 1 \
-		--timeout-multiplier 2 --no-rebuild --logbase "unit-$2" >"$work/meson" 2>&1 || true
+		--timeout-multiplier 2 --no-rebuild --logbase "unit-$2" >"$work/meson" 2>&1 || status=$?
 	[ -s "$log.json" ] || cat "$work/meson"
 	tap "$group" "$root/test/tap_of_meson.py" "$log.json"
+	[ "$status" -eq 0 ] || [ "$failed" -gt "$before" ] ||
+		count "$group" <<<"not ok - meson test ended with exit status $status"
 }
 
 unit_tests() {
@@ -184,7 +186,8 @@ guests() {
 		return
 	fi
 	# As it comes: a quarter of an hour without a line looks like a hang.
-	count guests < <("$root/test/vm/$1.sh" "$root/build-release" 2>&1)
+	count guests < <("$root/test/vm/$1.sh" "$root/build-release" 2>&1 ||
+		echo "not ok - test/vm/$1.sh ended with exit status $?")
 }
 
 all_tests() {

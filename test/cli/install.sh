@@ -14,7 +14,7 @@ trap 'rm -rf "$work"' EXIT
 cd "$work"
 status=0
 
-# try NAME COMMAND...
+# try NAME COMMAND...: all of a function's steps must do, so they are joined by &&.
 try() {
 	local name=$1
 
@@ -29,37 +29,36 @@ try() {
 }
 
 installed() {
-	DESTDIR=$work/root meson install --no-rebuild -C "$build" >/dev/null
-	pc=$(find root -name libpeerlane.pc)
-	prefix=$(sed -n 's/^prefix=//p' "$pc")
-	sed -i "s|^prefix=.*|prefix=$work/root$prefix|" "$pc"
-	export PKG_CONFIG_PATH=$work/${pc%/*}
-	lib=$(pkg-config --variable=libdir libpeerlane)
-	ls "$lib/libpeerlane.so" "root$prefix/bin/nvme_copy" "root$prefix/bin/peerlane-testpmd"
+	DESTDIR=$work/root meson install --no-rebuild -C "$build" >/dev/null &&
+		pc=$(find root -name libpeerlane.pc) &&
+		prefix=$(sed -n 's/^prefix=//p' "$pc") &&
+		sed -i "s|^prefix=.*|prefix=$work/root$prefix|" "$pc" &&
+		export PKG_CONFIG_PATH=$work/${pc%/*} &&
+		lib=$(pkg-config --variable=libdir libpeerlane) &&
+		ls "$lib/libpeerlane.so" "root$prefix/bin/nvme_copy" "root$prefix/bin/peerlane-testpmd"
 }
 
 header_alone() {
 	local cflags
 
-	cflags=$(pkg-config --cflags libpeerlane)
 	echo "#include <peerlane/$1>" >alone.c
 	# shellcheck disable=SC2086 # flags are words
-	gcc -std=gnu11 -Wall -Wextra -Werror -fsyntax-only ${cflags//-I/-isystem} alone.c
+	cflags=$(pkg-config --cflags libpeerlane) &&
+		gcc -std=gnu11 -Wall -Wextra -Werror -fsyntax-only ${cflags//-I/-isystem} alone.c
 }
 
 program_builds() {
 	sed -n '/^```c$/,/^```$/p' "$root/README.md" | sed '/^```/d' >copy.c
-	grep -q 'int main' copy.c
 	# shellcheck disable=SC2046 # flags are words
-	gcc -Wall -Wextra -Werror copy.c -o copy $(pkg-config --cflags --libs libpeerlane)
+	grep -q 'int main' copy.c &&
+		gcc -Wall -Wextra -Werror copy.c -o copy $(pkg-config --cflags --libs libpeerlane)
 }
 
 program_copies() {
-	head -c 2M /dev/urandom >a.img
-	truncate -s 2M b.img
-	LD_LIBRARY_PATH=$lib ./copy -l "$cpu" --no-huge --vdev nvme_emu0,path=a.img \
-		--vdev nvme_emu1,path=b.img,cmb=1M
-	cmp a.img b.img
+	head -c 2M /dev/urandom >a.img && truncate -s 2M b.img &&
+		LD_LIBRARY_PATH=$lib ./copy -l "$cpu" --no-huge --vdev nvme_emu0,path=a.img \
+			--vdev nvme_emu1,path=b.img,cmb=1M &&
+		cmp a.img b.img
 }
 
 try "installs library, pkg-config file and programs" installed

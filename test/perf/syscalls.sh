@@ -8,6 +8,7 @@
 #
 #   syscalls.sh BUILD_DIR      exit 0 if so, 1 if not, 77 where nothing can be traced
 set -euo pipefail
+shopt -s inherit_errexit
 
 build=${1:?usage: syscalls.sh BUILD_DIR}
 few=2000

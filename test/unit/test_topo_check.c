@@ -251,8 +251,10 @@ static void test_group_permission(void **state)
 	char path[PATH_MAX];
 
 	(void)state;
-	if (geteuid() != 0)
-		skip(); /* only root can give a file away */
+	if (geteuid() != 0) {
+		print_message("skipped: only root can give a file away\n");
+		skip();
+	}
 	restrict_nodes(0660);
 	host_path(&host, path, "/dev/iommu");
 	assert_int_equal(chown(path, 0, 4242), 0);
