@@ -75,20 +75,25 @@ static int check_all(void)
 	return 0;
 }
 
-static void choose_pages(void)
+static int choose_pages(void)
 {
 	size_t want = args.mem_bytes ? args.mem_bytes : MIN_HUGEPAGE_BYTES;
 	size_t free_bytes;
 
 	if (args.conf.no_huge)
-		return;
+		return 0;
 	free_bytes = pl_hugepages_free();
 	if (free_bytes >= want)
-		return;
+		return 0;
+	if (args.huge_only[0])
+		return pl_fail(-ENOMEM, "%zu MiB of hugepages are free, %zu MiB are wanted, and %s means "
+			       "nothing without: %s", free_bytes >> 20, want >> 20, args.huge_only,
+			       pl_hugepages_remedy(want - free_bytes));
 	args.conf.no_huge = true;
 	PL_LOG(WARNING, "%zu MiB of hugepages are free, %zu MiB are wanted: using 4 KiB pages; "
 	       "to have hugepages: %s", free_bytes >> 20, want >> 20,
 	       pl_hugepages_remedy(want - free_bytes));
+	return 0;
 }
 
 static int start_rte(void)
@@ -101,7 +106,7 @@ static int start_rte(void)
 		{ true, "--iova-mode=va" },
 		/* Nothing is left behind after SIGKILL; without hugepages librte_eal has no such mode,
 		 * but then its configuration is the only file. */
-		{ !args.legacy_mem && !args.conf.no_huge, "--in-memory" },
+		{ !args.legacy_mem && !args.huge_files && !args.conf.no_huge, "--in-memory" },
 		{ args.conf.no_huge, "--no-shconf" },
 		{ !args.telemetry, "--no-telemetry" },
 		{ !args.log_level, "--log-level=lib.eal:error" },
@@ -139,8 +144,9 @@ int pl_eal_init(int argc, char **argv)
 	rc = check_all();
 	if (rc)
 		goto free_args;
-	choose_pages();
-	rc = start_rte();
+	rc = choose_pages();
+	if (rc == 0)
+		rc = start_rte();
 	if (rc)
 		goto free_args;
 	running = true;

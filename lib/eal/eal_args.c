@@ -211,6 +211,19 @@ static int take_legacy(struct eal_args *args, const char *opt, const char *val)
 	return 0;
 }
 
+static int take_huge(struct eal_args *args, const char *opt, const char *val)
+{
+	RTE_SET_USED(val);
+	snprintf(args->huge_only, sizeof(args->huge_only), "%s", opt);
+	return 0;
+}
+
+static int take_files(struct eal_args *args, const char *opt, const char *val)
+{
+	args->huge_files = true;
+	return take_huge(args, opt, val);
+}
+
 static int take_telemetry(struct eal_args *args, const char *opt, const char *val)
 {
 	RTE_SET_USED(opt);
@@ -263,8 +276,8 @@ static const struct option_def options[] = {
 	{ "proc-type", true, true, take_proc_type },
 	{ "log-level", true, true, take_log_level },
 	{ "legacy-mem", false, true, take_legacy },
-	{ "huge-dir", true, true, take_legacy },
-	{ "huge-unlink", false, true, take_legacy },
+	{ "huge-dir", true, true, take_files },
+	{ "huge-unlink", false, true, take_files },
 	{ "b", true, true, NULL },
 	{ "block", true, true, NULL },
 	{ "c", true, true, NULL },
@@ -284,7 +297,7 @@ static const struct option_def options[] = {
 	{ "no-shconf", false, true, NULL },
 	{ "single-file-segments", false, true, NULL },
 	{ "socket-limit", true, true, NULL },
-	{ "socket-mem", true, true, NULL },
+	{ "socket-mem", true, true, take_huge },
 	{ "syslog", true, true, NULL },
 	{ "trace", true, true, NULL },
 	{ "trace-bufsz", true, true, NULL },

@@ -16,7 +16,9 @@ struct eal_args {
 	unsigned int nb_owned;
 	size_t mem_bytes; /* -m, 0 if not given */
 	int consumed;	  /* arguments up to and including "--" */
-	bool legacy_mem;  /* also set by --huge-dir and --huge-unlink: files, not --in-memory */
+	bool legacy_mem;
+	bool huge_files;  /* --huge-dir, --huge-unlink: not --in-memory */
+	char huge_only[32]; /* an option that means nothing without hugepages; "": none */
 	bool telemetry;
 	bool log_level;
 };

@@ -173,12 +173,16 @@ static void test_kept_back(void **state)
 	REFUSED("--proc-type=secondary", "'secondary'", "primary");
 	assert_int_equal(parse("--no-huge --telemetry", &args), 0);
 	assert_true(args.conf.no_huge && args.telemetry);
-	assert_false(args.legacy_mem || args.log_level);
+	assert_false(args.legacy_mem || args.huge_files || args.huge_only[0] || args.log_level);
 	assert_rte(&args, "prog");
 	eal_args_free(&args);
 	assert_int_equal(parse("--legacy-mem --log-level=8", &args), 0);
 	assert_true(args.legacy_mem && args.log_level);
 	assert_false(args.conf.no_huge || args.telemetry);
+	eal_args_free(&args);
+	assert_int_equal(parse("--huge-unlink", &args), 0);
+	assert_true(args.huge_files && !args.legacy_mem);
+	assert_string_equal(args.huge_only, "--huge-unlink");
 	eal_args_free(&args);
 }
 
