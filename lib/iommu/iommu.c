@@ -234,45 +234,60 @@ static int attach_all(struct pl_ioas *ioas, const struct pl_eal_conf *conf)
 	return ret;
 }
 
-/* Peer-to-peer is what this is for: where the first choice cannot import a peer's memory and
- * another backend can, that one is better. */
-static int prefer_import(const struct pl_eal_conf *conf, struct pl_ioas **ioas)
+/* The space with every device in it, or nothing. */
+static int open_space(const char *backend, const char *args, const struct pl_eal_conf *conf,
+		      struct pl_ioas **ioas)
 {
-	const char *first = (*ioas)->ops->name;
-	struct pl_ioas *other;
+	int ret = pl_ioas_create(backend, args, ioas);
 
-	if ((*ioas)->ops->can_import(*ioas))
-		return 0;
-	pl_ioas_destroy(*ioas);
-	if (pl_ioas_create("type1", "", &other) == 0) {
-		*ioas = other;
-		PL_LOG(NOTICE, "IOMMU backend type1 instead of %s: this kernel cannot map a device's "
-		       "memory for peers through iommufd (it needs Linux 6.19 with "
-		       "CONFIG_VFIO_PCI_DMABUF)", first);
-	} else {
-		PL_LOG(NOTICE, "no peer-to-peer between PCI devices: this kernel cannot map a device's "
-		       "memory for peers through iommufd, and type1 cannot be used: %s", pl_errmsg());
-		if (pl_ioas_create(first, "", ioas) != 0)
-			return -ENOTSUP;
+	if (ret != 0) {
+		*ioas = NULL;
+		return ret;
 	}
-	return attach_all(*ioas, conf);
+	ret = attach_all(*ioas, conf);
+	if (ret != 0) {
+		pl_ioas_destroy(*ioas);
+		*ioas = NULL;
+	}
+	return ret;
+}
+
+/* iommufd would do, but for peer-to-peer, which is what this is for: type1 if that works here. */
+static int prefer_type1(const struct pl_eal_conf *conf, struct pl_ioas **ioas)
+{
+	pl_ioas_destroy(*ioas);
+	if (open_space("type1", "", conf, ioas) == 0) {
+		PL_LOG(NOTICE, "IOMMU backend type1 instead of iommufd: this kernel cannot map a "
+		       "device's memory for peers through iommufd (it needs Linux 6.19 with "
+		       "CONFIG_VFIO_PCI_DMABUF)");
+		return 0;
+	}
+	PL_LOG(NOTICE, "no peer-to-peer between PCI devices: this kernel cannot map a device's memory "
+	       "for peers through iommufd, and type1 cannot be used: %s", pl_errmsg());
+	return open_space("iommufd", "", conf, ioas);
+}
+
+static int open_auto(const struct pl_eal_conf *conf, struct pl_ioas **ioas)
+{
+	char why[512];
+	int ret = open_space("iommufd", "", conf, ioas);
+
+	if (ret == 0)
+		return (*ioas)->ops->can_import(*ioas) ? 0 : prefer_type1(conf, ioas);
+	snprintf(why, sizeof(why), "%s", pl_errmsg());
+	ret = open_space("type1", "", conf, ioas);
+	if (ret != 0)
+		return pl_fail(ret, "no IOMMU backend can be used here: iommufd: %s; type1: %s", why,
+			       pl_errmsg());
+	PL_LOG(NOTICE, "IOMMU backend type1, because iommufd cannot be used: %s", why);
+	return 0;
 }
 
 static int pci_init(const struct pl_eal_conf *conf)
 {
-	bool chosen = strcmp(conf->iommu.name, "auto") != 0;
-	struct pl_ioas *ioas;
-	int ret;
-
-	ret = chosen ? pl_ioas_create(conf->iommu.name, conf->iommu.args, &ioas) :
-		       create_auto(true, &ioas);
-	if (ret != 0)
-		return ret;
-	spaces[true] = ioas;
-	ret = attach_all(ioas, conf);
-	if (ret == 0 && !chosen)
-		ret = prefer_import(conf, &spaces[true]);
-	return ret;
+	if (strcmp(conf->iommu.name, "auto") == 0)
+		return open_auto(conf, &spaces[true]);
+	return open_space(conf->iommu.name, conf->iommu.args, conf, &spaces[true]);
 }
 
 static void iommu_fini(void)
