@@ -14,8 +14,6 @@
 #include "worker.h"
 #include "workload.h"
 
-#define PAGE 4096u
-
 /* Each worker of a namespace begins elsewhere; with --verify it also stays there. */
 static int set_slice(struct worker *w, const struct testpmd_opts *o, const struct worker_place *p)
 {
@@ -63,15 +61,11 @@ static int create_slots(struct worker *w)
 	pl_hist_reset(&w->latency[0]);
 	pl_hist_reset(&w->latency[1]);
 	for (uint32_t i = 0; i < w->qd; i++) {
-		void *buf = rte_malloc_socket(NULL, w->bs, PAGE, node);
+		void *buf = pl_mem_zalloc(w->bs, node);
 
 		if (!buf)
-			buf = rte_malloc_socket(NULL, w->bs, PAGE, SOCKET_ID_ANY);
-		if (!buf)
-			return app_fail(-ENOMEM,
-					"%s: no DMA-able memory for %u buffers of %s on lcore %u; "
-					"give more with -m, or a smaller -q or -o",
-					w->device, w->qd, app_size_format(w->bs, size), w->lcore);
+			return app_fail(-ENOMEM, "%s: %u buffers of %s on lcore %u: %s", w->device, w->qd,
+					app_size_format(w->bs, size), w->lcore, pl_errmsg());
 		fill_random(w, buf);
 		w->slots[i].op.buf = buf;
 		worker_release(w, &w->slots[i]);

@@ -24,11 +24,6 @@ static void *alloc(size_t n, size_t size)
 	return p;
 }
 
-static void *dma_alloc(size_t len)
-{
-	return pl_inject_hit() ? NULL : rte_malloc("copy_buffer", len, PL_P2P_PAGE);
-}
-
 static int alloc_state(struct pl_copy *job)
 {
 	uint32_t depth = job->plan.depth;
@@ -65,9 +60,8 @@ static int alloc_bufs(struct pl_copy *job)
 
 	if (job->heap)
 		rc = pl_p2p_alloc(job->heap, len, 0, &p);
-	else if (!(p = dma_alloc(len)))
-		rc = pl_fail(-ENOMEM, "no %zu MiB of DMA-able host memory for the copy's buffers; give "
-			     "the EAL more with -m, or lower -q or -o", (len >> 20) + 1);
+	else if (!(p = pl_mem_zalloc(len, -1)))
+		rc = pl_fail(-ENOMEM, "no buffers for the copy: %s, or lower -q or -o", pl_errmsg());
 	job->bufs = p;
 	if (rc == 0 && job->heap)
 		job->src.peer = job->dst.peer = (struct iovec){ p, len };
@@ -76,10 +70,9 @@ static int alloc_bufs(struct pl_copy *job)
 	job->verify_depth = (uint32_t)RTE_MIN(RTE_MAX(VERIFY_BYTES / (2 * job->buf_stride), 1u),
 					      (size_t)job->plan.depth);
 	len = job->verify_depth * 2 * job->buf_stride;
-	job->verify_bufs = dma_alloc(len);
+	job->verify_bufs = pl_mem_zalloc(len, -1);
 	if (!job->verify_bufs)
-		return pl_fail(-ENOMEM, "no %zu MiB of DMA-able host memory to verify with; give the EAL "
-			       "more with -m", (len >> 20) + 1);
+		return pl_fail(-ENOMEM, "no buffers to verify with: %s", pl_errmsg());
 	return 0;
 }
 

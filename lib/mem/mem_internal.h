@@ -36,6 +36,9 @@ void pl_guard_renew(struct pl_guard *guard);
 int pl_region_add(const struct pl_mem_info *info); /* -EEXIST, -ENOMEM */
 void pl_region_remove(const void *va);
 
+/* Whether all of it is DMA-able. */
+bool pl_mem_registered(const void *buf, size_t len);
+
 /* A heap over [va, va + len), page multiples, already mapped for CPU and devices. */
 int pl_p2p_heap_create(const char *owner, enum pl_mem_kind kind, void *va, size_t len,
 		       struct pl_p2p_heap **heap);

@@ -143,13 +143,11 @@ static void learn(struct pl_nvme_ctrlr *c, const struct pl_nvme_id_ctrl *id)
 
 static int step_identify(struct pl_nvme_ctrlr *c)
 {
-	struct pl_nvme_id_ctrl *id = NULL;
+	struct pl_nvme_id_ctrl *id = pl_mem_zalloc(sizeof(*id), c->info.numa_node);
 	int rc;
 
-	if (!pl_inject_hit())
-		id = rte_zmalloc("nvme_identify", sizeof(*id), NVME_PAGE_SIZE);
 	if (!id)
-		return pl_fail(-ENOMEM, "%s: no memory to identify it", c->info.name);
+		return pl_fail(-ENOMEM, "%s cannot be identified: %s", c->info.name, pl_errmsg());
 	rc = nvme_identify(c, 0x01, 0, id);
 	if (rc == 0)
 		learn(c, id);

@@ -189,10 +189,9 @@ static int verify(struct pl_nvme_ctrlr *c, struct nvme_devmem *mem)
 	rc = pl_p2p_alloc(mem->heap, NVME_PAGE_SIZE, 0, &page);
 	if (rc)
 		return rc;
-	if (!pl_inject_hit())
-		want = rte_zmalloc("nvme_identify", NVME_PAGE_SIZE, NVME_PAGE_SIZE);
+	want = pl_mem_zalloc(NVME_PAGE_SIZE, c->info.numa_node);
 	rc = want ? nvme_identify(c, 0x01, 0, want) :
-		    pl_fail(-ENOMEM, "%s: no memory to identify it", c->info.name);
+		    pl_fail(-ENOMEM, "%s cannot be identified: %s", c->info.name, pl_errmsg());
 	if (rc == 0)
 		rc = verify_own_address(c, mem, page, want);
 	rte_free(want);

@@ -16,7 +16,7 @@ static inline __rte_always_inline bool buffer_known(const void *buf, uint64_t le
 	(void)len;
 	return true;
 #else
-	return nvme_registered(buf, len);
+	return pl_mem_registered(buf, len);
 #endif
 }
 

@@ -61,11 +61,12 @@ static int ns_append(struct pl_nvme_ctrlr *ctrlr, uint32_t nsid, struct pl_nvme_
 int nvme_ns_identify_all(struct pl_nvme_ctrlr *ctrlr)
 {
 	uint32_t *ids, after = 0;
-	void *buf = pl_inject_hit() ? NULL : rte_zmalloc("nvme_identify", 8192, NVME_PAGE_SIZE);
+	void *buf = pl_mem_zalloc(8192, ctrlr->info.numa_node);
 	int rc = 0;
 
 	if (!buf)
-		return pl_fail(-ENOMEM, "%s: no memory to identify namespaces", ctrlr->info.name);
+		return pl_fail(-ENOMEM, "%s: its namespaces cannot be identified: %s", ctrlr->info.name,
+			       pl_errmsg());
 	ids = buf;
 	free(ctrlr->ns);
 	ctrlr->ns = NULL;

@@ -176,7 +176,6 @@ uint64_t nvme_prp2(const struct pl_nvme_qpair *qp, uint32_t cid, uint64_t va, ui
 
 /* slow.c: what the burst loops leave aside */
 #ifndef NDEBUG
-bool nvme_registered(const void *buf, uint64_t len); /* all of it is DMA-able */
 #endif
 int nvme_submit_slow(struct pl_nvme_qpair *qp, struct pl_nvme_op *op); /* 1 accepted, 0 not now */
 void nvme_split_issue(struct pl_nvme_qpair *qp);

@@ -13,10 +13,7 @@
 
 static void *ring_alloc(const struct pl_nvme_ctrlr *ctrlr, size_t len)
 {
-	if (pl_inject_hit())
-		return NULL;
-	return rte_zmalloc_socket("nvme_queue", len, NVME_PAGE_SIZE,
-				  ctrlr->t->numa_node >= 0 ? ctrlr->t->numa_node : SOCKET_ID_ANY);
+	return pl_mem_zalloc(len, ctrlr->t->numa_node);
 }
 
 /* Memory of the data path that may be asked to lie in the controller's own CMB. */
@@ -61,14 +58,33 @@ static void set_doorbells(struct pl_nvme_qpair *qp)
 	qp->cq_hdbl = base + (2u * qp->qid + 1u) * qp->ctrlr->db_stride;
 }
 
+static int alloc_memory(struct pl_nvme_qpair *qp)
+{
+	const struct pl_nvme_ctrlr *ctrlr = qp->ctrlr;
+	void *sq = NULL, *prp = NULL;
+	int rc;
+
+	qp->op_of_cid = ring_alloc(ctrlr, qp->nb_cids * sizeof(*qp->op_of_cid));
+	qp->free_cids = qp->op_of_cid ? ring_alloc(ctrlr, qp->nb_cids * sizeof(*qp->free_cids)) : NULL;
+	qp->cq = qp->free_cids ? ring_alloc(ctrlr, qp->entries * sizeof(*qp->cq)) : NULL;
+	if (!qp->cq)
+		return -ENOMEM;
+	rc = placed_alloc(ctrlr, qp->entries * sizeof(*qp->sq), qp->sq_in_cmb, &sq);
+	qp->sq = sq;
+	if (rc == 0)
+		rc = placed_alloc(ctrlr, (size_t)qp->nb_cids * qp->prp_stride, qp->prp_in_cmb, &prp);
+	qp->prp_pool = prp;
+	return rc;
+}
+
 int nvme_rings_alloc(struct pl_nvme_ctrlr *ctrlr, uint16_t qid, uint32_t entries, uint32_t max_xfer,
 		     const struct pl_nvme_qpair_opts *opts, struct pl_nvme_qpair **out)
 {
 	struct pl_nvme_qpair *qp = ring_alloc(ctrlr, sizeof(*qp));
-	void *sq = NULL, *prp = NULL;
+	int rc;
 
 	if (!qp)
-		return pl_fail(-ENOMEM, "%s: no memory for queue %u", ctrlr->info.name, qid);
+		return pl_fail(-ENOMEM, "%s: queue %u: %s", ctrlr->info.name, qid, pl_errmsg());
 	qp->ctrlr = ctrlr;
 	qp->qid = qid;
 	qp->entries = entries;
@@ -77,22 +93,15 @@ int nvme_rings_alloc(struct pl_nvme_ctrlr *ctrlr, uint16_t qid, uint32_t entries
 	qp->prp_stride = nvme_prp_list_bytes(max_xfer);
 	qp->sq_in_cmb = opts->sq_in_cmb != 0;
 	qp->prp_in_cmb = opts->prp_in_cmb != 0;
-	qp->op_of_cid = ring_alloc(ctrlr, qp->nb_cids * sizeof(*qp->op_of_cid));
-	qp->free_cids = ring_alloc(ctrlr, qp->nb_cids * sizeof(*qp->free_cids));
-	qp->cq = ring_alloc(ctrlr, entries * sizeof(*qp->cq));
-	if (!qp->op_of_cid || !qp->free_cids || !qp->cq ||
-	    placed_alloc(ctrlr, entries * sizeof(*qp->sq), qp->sq_in_cmb, &sq) ||
-	    placed_alloc(ctrlr, (size_t)qp->nb_cids * qp->prp_stride, qp->prp_in_cmb, &prp)) {
-		qp->sq = sq;
+	rc = alloc_memory(qp);
+	if (rc) {
+		pl_fail(rc, "%s: queue %u of %u entries and its PRP lists: %s", ctrlr->info.name, qid,
+			entries, pl_errmsg());
 		nvme_rings_free(qp);
-		return pl_fail(-ENOMEM, "%s: no memory for queue %u of %u entries and its PRP lists; "
-			       "give the EAL more with -m, or lower the depth", ctrlr->info.name, qid,
-			       entries);
+		return rc;
 	}
-	qp->sq = sq;
 	qp->sq_end = qp->sq + entries;
 	qp->cq_end = qp->cq + entries;
-	qp->prp_pool = prp;
 	set_doorbells(qp);
 	nvme_rings_reset(qp);
 	*out = qp;

@@ -168,21 +168,6 @@ static bool has_buffer(const struct pl_nvme_op *op)
 }
 
 #ifndef NDEBUG
-bool nvme_registered(const void *buf, uint64_t len)
-{
-	uintptr_t at = (uintptr_t)buf, end = at + len;
-
-	/* Neighbouring regions are as good as one. */
-	while (at < end) {
-		struct pl_mem_info info;
-
-		if (pl_mem_lookup((const void *)at, &info))
-			return false;
-		at = (uintptr_t)info.va + info.len;
-	}
-	return true;
-}
-
 static uint64_t data_len(const struct pl_nvme_op *op)
 {
 	switch (op->opc) {
@@ -208,7 +193,7 @@ int nvme_submit_slow(struct pl_nvme_qpair *qp, struct pl_nvme_op *op)
 	if (command_nlb(qp, op) == 0)
 		return refuse(qp, op, "a block is larger than the queue pair's max_xfer");
 #ifndef NDEBUG
-	if (has_buffer(op) && !nvme_registered(op->buf, data_len(op)))
+	if (has_buffer(op) && !pl_mem_registered(op->buf, data_len(op)))
 		return refuse(qp, op, "the buffer is not registered; see pl_mem_register()");
 #endif
 	switch (op->opc) {

@@ -3,8 +3,10 @@
  * @file
  * DMA-able memory: what is registered, what it is, and heaps over peer memory.
  *
- * Everything the EAL hands out (`rte_malloc`, `rte_mempool`, hugepages) is registered already, and
- * stays so as its arenas grow. Other memory is registered with pl_mem_register(). A *p2p heap*
+ * What the EAL has when it starts (`rte_malloc`, `rte_mempool`, hugepages) is registered, and so is
+ * what it grows by later, if that can be: where it cannot (a memlock limit) the EAL logs an error, and
+ * rte_malloc() hands the memory out all the same. pl_mem_zalloc() does not; or give the EAL all it
+ * needs with `-m`. Other memory is registered with pl_mem_register(). A *p2p heap*
  * hands out pages of one controller's CMB or PMR; such a page has the same address for the CPU,
  * for peers (through the IOMMU) and for the owning controller (through CMBMSC.CBA or PMRMSC).
  */
@@ -33,6 +35,17 @@ struct pl_mem_info {
 	bool external;	      /**< came from pl_mem_register() */
 	char owner[32];	      /**< the controller it belongs to, or "" for host memory */
 };
+
+/**
+ * Allocates zeroed host memory of the EAL, aligned to 4096 bytes, that devices are known to reach;
+ * rte_free() frees it. Any thread; not for the data path.
+ *
+ * @param len bytes.
+ * @param numa_node where it is wanted, or -1; if that node has none, it comes from another.
+ * @return NULL if there is none that devices reach; pl_errmsg() says which of the two it was, as
+ *   -ENOMEM does.
+ */
+PL_API void *pl_mem_zalloc(size_t len, int numa_node);
 
 /**
  * Makes ordinary memory DMA-able until pl_mem_unregister(). Its pages are faulted in first, so a
