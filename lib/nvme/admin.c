@@ -9,9 +9,6 @@
 #include "nvme_internal.h"
 #include "pl_log.h"
 
-/* The specification sets no limit for admin commands; the field's drivers wait this long. */
-#define ADMIN_TIMEOUT_MS 10000u
-
 uint64_t nvme_now_ms(void)
 {
 	struct timespec ts;
@@ -97,7 +94,8 @@ static bool gone(struct pl_nvme_ctrlr *ctrlr)
 
 static int admin_wait(struct pl_nvme_ctrlr *ctrlr, uint8_t opc)
 {
-	uint64_t deadline = nvme_now_ms() + ADMIN_TIMEOUT_MS;
+	uint64_t ms = ctrlr->admin_timeout_ms * (opc == NVME_ADM_FORMAT ? NVME_FORMAT_TIMEOUTS : 1);
+	uint64_t deadline = nvme_now_ms() + ms;
 
 	while (!admin_reap(ctrlr)) {
 		if (gone(ctrlr)) {
@@ -110,7 +108,7 @@ static int admin_wait(struct pl_nvme_ctrlr *ctrlr, uint8_t opc)
 			 * data would land in a buffer that is no longer the command's. */
 			nvme_ctrlr_fail(ctrlr);
 			return pl_fail(-ETIMEDOUT, "%s: no answer to admin command %02xh in %u s",
-				       ctrlr->info.name, opc, ADMIN_TIMEOUT_MS / 1000);
+				       ctrlr->info.name, opc, (uint32_t)(ms / 1000));
 		}
 		nvme_relax();
 	}
@@ -151,7 +149,8 @@ int pl_nvme_admin(struct pl_nvme_ctrlr *ctrlr, struct pl_nvme_sqe *sqe, void *bu
 	/* These change what the library keeps track of, or complete only with an event. */
 	if (sqe->opc == NVME_ADM_AER || sqe->opc == NVME_ADM_CREATE_SQ ||
 	    sqe->opc == NVME_ADM_CREATE_CQ || sqe->opc == NVME_ADM_DELETE_SQ ||
-	    sqe->opc == NVME_ADM_DELETE_CQ)
+	    sqe->opc == NVME_ADM_DELETE_CQ ||
+	    (sqe->opc == NVME_ADM_SET_FEATURES && (sqe->cdw10 & 0xff) == NVME_FEAT_NUM_QUEUES))
 		return pl_fail(-EINVAL, "%s: admin command %02xh is the library's to send",
 			       ctrlr->info.name, sqe->opc);
 	pthread_mutex_lock(&ctrlr->admin_lock);

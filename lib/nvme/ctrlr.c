@@ -277,6 +277,7 @@ int nvme_ctrlr_start(struct pl_nvme_transport *t, struct pl_nvme_ctrlr **out)
 	c->info.transport = t->ops->name;
 	c->info.numa_node = t->numa_node;
 	c->shutdown_timeout_ms = 5000;
+	c->admin_timeout_ms = NVME_ADMIN_TIMEOUT_MS;
 	pthread_mutex_init(&c->admin_lock, NULL);
 	LIST_INIT(&c->qpairs);
 	LIST_INIT(&c->zombies);

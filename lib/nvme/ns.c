@@ -78,6 +78,12 @@ int nvme_ns_identify_all(struct pl_nvme_ctrlr *ctrlr)
 		if (rc)
 			break;
 		for (i = 0; i < IDS_PER_LIST && ids[i] && rc == 0; i++) {
+			/* Or this would not end. */
+			if (ids[i] <= after) {
+				rc = pl_fail(-ENODEV, "%s: its list of namespaces is not in order: %u "
+					     "after %u", ctrlr->info.name, ids[i], after);
+				break;
+			}
 			after = ids[i];
 			rc = ns_append(ctrlr, after, (void *)((char *)buf + 4096));
 		}

@@ -86,6 +86,10 @@ struct nvme_devmem {
 	bool attached; /* false between a reset that failed and the next one */
 };
 
+/* The specification sets no limit; Linux waits this long, and nobody knows how long a format takes. */
+#define NVME_ADMIN_TIMEOUT_MS 60000u
+#define NVME_FORMAT_TIMEOUTS  60u /* so many times that */
+
 struct pl_nvme_ctrlr {
 	struct pl_nvme_transport *t;
 	struct pl_nvme_ctrlr_info info;
@@ -97,6 +101,7 @@ struct pl_nvme_ctrlr {
 	uint32_t db_stride; /* in 32-bit words */
 	uint64_t ready_timeout_ms;
 	uint64_t shutdown_timeout_ms;
+	uint64_t admin_timeout_ms;
 	bool enabled;
 	bool failed; /* gone or not answering: a reset or the removal follows */
 	bool no_dma; /* and its bus mastering is off: it touches no memory until the reset */

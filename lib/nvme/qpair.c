@@ -232,6 +232,9 @@ static int check_opts(const struct pl_nvme_ctrlr *ctrlr, const struct pl_nvme_qp
 	if (opts->prp_in_cmb && (!ctrlr->cmb.heap || !(info->cmbsz & NVME_CMBSZ_LISTS)))
 		return pl_fail(-ENOTSUP, "%s: no PRP lists in its CMB: CMBSZ.LISTS is %s",
 			       info->name, ctrlr->cmb.heap ? "0" : "moot without a CMB");
+	if (opts->prp_in_cmb && !opts->sq_in_cmb && !(info->cmbloc & NVME_CMBLOC_CDPCILS))
+		return pl_fail(-ENOTSUP, "%s: PRP lists in its CMB only of commands that are there too "
+			       "(CMBLOC.CDPCILS is 0): use sq=cmb as well", info->name);
 	return 0;
 }
 
@@ -268,7 +271,7 @@ unlock:
 	return rc;
 }
 
-bool nvme_qpair_quiesce(struct pl_nvme_qpair *qp)
+static bool destroy(struct pl_nvme_qpair *qp, bool buffers_kept)
 {
 	struct pl_nvme_ctrlr *ctrlr;
 	bool quiet;
@@ -279,13 +282,21 @@ bool nvme_qpair_quiesce(struct pl_nvme_qpair *qp)
 	pthread_mutex_lock(&ctrlr->admin_lock);
 	LIST_REMOVE(qp, link);
 	quiet = drop_locked(qp);
+	/* It may still work on ops whose buffers the caller frees next. */
+	if (!quiet && !buffers_kept && qp->created_sq && !ctrlr->failed)
+		nvme_ctrlr_fail(ctrlr);
 	pthread_mutex_unlock(&ctrlr->admin_lock);
 	return quiet;
 }
 
+bool nvme_qpair_quiesce(struct pl_nvme_qpair *qp)
+{
+	return destroy(qp, true);
+}
+
 void pl_nvme_qpair_destroy(struct pl_nvme_qpair *qp)
 {
-	nvme_qpair_quiesce(qp);
+	destroy(qp, false);
 }
 
 void nvme_qpairs_leave_cmb(struct pl_nvme_ctrlr *ctrlr)

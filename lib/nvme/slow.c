@@ -124,6 +124,9 @@ static int submit_whole(struct pl_nvme_qpair *qp, struct pl_nvme_op *op)
 
 static int submit_split(struct pl_nvme_qpair *qp, struct pl_nvme_op *op)
 {
+	/* No controller would do it as one command; in parts it would begin again at LBA 0. */
+	if (op->nlb > command_nlb(qp, op) && op->slba > UINT64_MAX - op->nlb)
+		return refuse(qp, op, "it ends behind the last LBA there can be");
 	op->split = 0;
 	op->issued = 0;
 	op->status = 0;

@@ -5,6 +5,9 @@
  */
 #include "fixture.h"
 
+#include <rte_malloc.h>
+
+#include "mem_private.h"
 #include "nvme_internal.h"
 
 #define DEV "nvme_emu0"
@@ -95,6 +98,63 @@ static void test_memory_given_up(void **state)
 	assert_works(DEV);
 }
 
+static void test_lists_without_their_queue(void **state)
+{
+	struct pl_nvme_qpair_opts opts = { .opts_size = sizeof(opts), .depth = 4, .prp_in_cmb = 1 };
+	struct pl_nvme_qpair *qp;
+
+	(void)state;
+	ctrlr->info.cmbloc &= ~NVME_CMBLOC_CDPCILS;
+	assert_int_equal(pl_nvme_qpair_create(ctrlr, &opts, &qp), -ENOTSUP);
+	assert_errmsg("sq=cmb");
+	opts.sq_in_cmb = 1;
+	assert_int_equal(pl_nvme_qpair_create(ctrlr, &opts, &qp), 0);
+	pl_nvme_qpair_destroy(qp);
+	ctrlr->info.cmbloc |= NVME_CMBLOC_CDPCILS;
+}
+
+/* A CMB that is full is not mended by more host memory. */
+static void test_queue_without_room(void **state)
+{
+	struct pl_nvme_qpair_opts opts = { .opts_size = sizeof(opts), .sq_in_cmb = 1 };
+	struct pl_p2p_heap *heap = pl_nvme_ctrlr_heap(ctrlr, PL_MEM_CMB);
+	struct pl_p2p_heap_stats stats;
+	struct pl_nvme_qpair *qp;
+	void *all;
+
+	(void)state;
+	pl_p2p_heap_stats(heap, &stats);
+	assert_int_equal(pl_p2p_alloc(heap, stats.largest_free, 0, &all), 0);
+	assert_int_equal(pl_nvme_qpair_create(ctrlr, &opts, &qp), -ENOMEM);
+	assert_errmsg("in its CMB of 65536");
+	pl_p2p_heap_set_gone(heap, true);
+	assert_int_equal(pl_nvme_qpair_create(ctrlr, &opts, &qp), -ENODEV);
+	assert_errmsg("reset the controller");
+	pl_p2p_heap_set_gone(heap, false);
+	pl_p2p_free(heap, all);
+}
+
+/* Memory that the EAL has and devices do not reach is not for them. */
+static void test_memory_out_of_reach(void **state)
+{
+	uint8_t *p = pl_mem_zalloc(KIB(8), -1);
+	struct pl_mem_info info;
+
+	(void)state;
+	assert_non_null(p);
+	assert_true(pl_mem_registered(p, KIB(8)));
+	assert_int_equal(pl_mem_lookup(p, &info), 0);
+	rte_free(p);
+	assert_int_equal(info.external, 0);
+	pl_region_remove(info.va);
+	assert_null(pl_mem_zalloc(KIB(8), -1));
+	assert_errmsg("out of devices' reach");
+	assert_int_equal(pl_region_add(&info), 0);
+	p = pl_mem_zalloc(KIB(8), RTE_MAX_NUMA_NODES - 1); /* where there is none */
+	assert_non_null(p);
+	rte_free(p);
+}
+
 /* Last, for it ends the EAL: queues are freed, so a controller that still has them does no DMA. */
 static void test_ignores_its_end(void **state)
 {
@@ -130,6 +190,9 @@ int main(void)
 		cmocka_unit_test(test_no_dma_before_disabled),
 		cmocka_unit_test(test_doorbells_out_of_reach),
 		cmocka_unit_test(test_memory_given_up),
+		cmocka_unit_test(test_lists_without_their_queue),
+		cmocka_unit_test(test_queue_without_room),
+		cmocka_unit_test(test_memory_out_of_reach),
 		cmocka_unit_test(test_ignores_its_end),
 	};
 

@@ -309,6 +309,9 @@ static void test_refused(void **state)
 	refused(qp, &op, "not dword aligned");
 	pl_nvme_op_set(&op, NVME_CMD_WRITE_ZEROES, ns, NULL, 0, 0);
 	refused(qp, &op, "no blocks");
+	/* In parts it would go on at LBA 0. */
+	pl_nvme_op_set(&op, NVME_CMD_WRITE, ns, buf, UINT64_MAX - 79, 160);
+	refused(qp, &op, "behind the last LBA");
 	for (unsigned int opc = 0; opc < 256; opc++) {
 		if (opc == NVME_CMD_FLUSH || opc == NVME_CMD_WRITE_ZEROES ||
 		    memchr(with_data, (int)opc, sizeof(with_data)))

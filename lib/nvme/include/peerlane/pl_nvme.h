@@ -87,11 +87,16 @@ PL_API struct pl_p2p_heap *pl_nvme_ctrlr_heap(const struct pl_nvme_ctrlr *ctrlr,
  * Runs one admin command and waits for it, handling asynchronous events on the way. Any thread
  * that is not polling this controller's events; takes the controller's admin lock.
  *
+ * A command that changes namespaces (Format NVM, Namespace Management, Namespace Attachment,
+ * Sanitize) is to be followed by pl_nvme_ctrlr_reset(), which identifies them anew, before any I/O.
+ * Queues, their number and asynchronous events are the library's.
+ *
  * @param sqe the command; its cid and, where @p len is not 0, its data pointer are filled in here.
  * @param buf DMA-able memory of @p len bytes, or NULL with @p len 0.
  * @param dw0 where to store completion dword 0; may be NULL.
  * @param status where to store the 15-bit status field; may be NULL.
- * @return 0; -EIO if the status is not 0; -ETIMEDOUT; -ENODEV; -EINVAL if @p len exceeds 4096.
+ * @return 0; -EIO if the status is not 0; -ETIMEDOUT after 60 s (Format NVM: an hour), and then the
+ *   controller has failed; -ENODEV; -EINVAL if @p len exceeds 4096 or the command is the library's.
  */
 PL_API int pl_nvme_admin(struct pl_nvme_ctrlr *ctrlr, struct pl_nvme_sqe *sqe, void *buf,
 			 size_t len, uint32_t *dw0, uint16_t *status);
@@ -244,7 +249,8 @@ PL_API int pl_nvme_qpair_create(struct pl_nvme_ctrlr *ctrlr, const struct pl_nvm
 
 /**
  * Deletes the queues, then frees. Ops still in flight are forgotten: the controller has stopped
- * touching their buffers when this returns. Any thread, once no other uses the pair. NULL is
+ * touching their buffers when this returns. For that, one that refuses to delete the submission
+ * queue is stopped as a whole, and has failed. Any thread, once no other uses the pair. NULL is
  * ignored.
  */
 PL_API void pl_nvme_qpair_destroy(struct pl_nvme_qpair *qp);

@@ -117,6 +117,7 @@ extern "C" {
 #define NVME_ADM_SET_FEATURES 0x09u
 #define NVME_ADM_GET_FEATURES 0x0au
 #define NVME_ADM_AER	      0x0cu
+#define NVME_ADM_FORMAT	      0x80u
 /** @} */
 
 /** @name NVM command set opcodes (6) @{ */
