@@ -6,6 +6,15 @@
 . "$PL_VM/guest/dmesg.sh"
 log=/run/cell.log failed=0
 
+# Whether something is mounted on the guest's own /mnt, a tmpfs.
+covered() {
+	local dir type last=tmpfs
+	while read -r _ dir type _; do
+		[ "$dir" != /mnt ] || last=$type
+	done </proc/mounts
+	[ "$last" != tmpfs ]
+}
+
 # Every scenario finds controllers and device nodes as the guest's start left them.
 reset_guest() {
 	local bdf pid
@@ -14,7 +23,9 @@ reset_guest() {
 	done
 	rm -rf /run/udev
 	# What a scenario that failed half way left.
-	! mountpoint -q /mnt || umount -l /mnt
+	while covered; do
+		umount -l /mnt || break
+	done
 	if [ -e /run/traced ]; then
 		qemu_monitor trace-event '*' off >/dev/null
 		rm /run/traced
