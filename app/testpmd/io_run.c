@@ -89,8 +89,10 @@ static int supervise(void *arg)
 		if (__atomic_load_n(&r->workers[i].finished, __ATOMIC_ACQUIRE) != phase)
 			return 0;
 	if (phase == PHASE_RUN) {
-		if (!r->measuring) /* it was stopped before */
+		if (!r->measuring) { /* it was stopped before */
+			r->measuring = true;
 			snapshot(r, offsetof(struct ctrlr_traffic, before));
+		}
 		snapshot(r, offsetof(struct ctrlr_traffic, run));
 		if (r->t->opts->verify && r->t->opts->workload->writes) {
 			for (unsigned int i = 0; i < r->nb_workers; i++)
