@@ -237,7 +237,8 @@ static json_t *peerlane_json(const struct app_copy_result *r)
 		"{s:o, s:o, s:s, s:o, s:o, s:b, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:b, "
 		"s:I, s:{s:o, s:o}, s:o, s:I, s:{s:I, s:I}, s:I, s:{s:I, s:I}, s:o}",
 		"src", app_json_text(r->src), "dst", app_json_text(r->dst), "via", r->via, "path",
-		app_json_text(r->plan.path), "reason", app_json_text(r->plan.reason), "p2p", (int)r->plan.p2p, "provider", r->plan.provider, "chunk",
+		app_json_text(r->plan.path), "reason", app_json_text(r->plan.reason), "p2p",
+		(int)r->plan.p2p, "provider", r->plan.provider, "chunk",
 		(json_int_t)r->plan.chunk, "depth", (json_int_t)r->plan.depth, "copies",
 		(json_int_t)r->jobs, "bytes", (json_int_t)s->bytes_copied, "landing_checks",
 		(json_int_t)s->landing_checks, "landing_retries", (json_int_t)s->landing_retries,
