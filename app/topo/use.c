@@ -74,12 +74,26 @@ static void append(char *to, size_t size, const char *separator, const char *tex
 	snprintf(to + len, size - len, "%s%s", len ? separator : "", text);
 }
 
-/* One more use, and what ends it: a command that is not whole is none. */
+/* Whether @command is one of those in @all, which are joined by " && ". */
+static bool among(const char *all, const char *command)
+{
+	size_t len = strlen(command);
+
+	for (const char *at = all; (at = strstr(at, command)) != NULL; at += len)
+		if (at[len] == '\0' || at[len] == ' ')
+			return true;
+	return false;
+}
+
+/* One more use, and what ends it: a command that is not whole is none. Two partitions may be held by
+ * one, which ends once. */
 static void add(struct topo_use *use, const char *block, const char *text, const char *release)
 {
 	if (!use->block[0])
 		snprintf(use->block, sizeof(use->block), "%s", block);
 	append(use->text, sizeof(use->text), "; ", text);
+	if (among(use->release, release))
+		return;
 	if (strlen(use->release) + strlen(" && ") + strlen(release) < sizeof(use->release))
 		append(use->release, sizeof(use->release), " && ", release);
 	else
@@ -95,13 +109,13 @@ static void look(const struct topo_host *host, const char *dir, const char *bloc
 
 	snprintf(path, sizeof(path), "%s/dev", dir);
 	host_line(host, path, dev, sizeof(dev));
-	if (mounted_on(host, block, dev, who, sizeof(who))) {
-		snprintf(text, sizeof(text), "%s is mounted on %s", block, who);
-		snprintf(release, sizeof(release), "sudo umount -A /dev/%s", block);
-		add(use, block, text, release);
-	} else if (in_btrfs(host, block, who, sizeof(who))) {
+	if (in_btrfs(host, block, who, sizeof(who))) {
 		snprintf(text, sizeof(text), "%s belongs to the btrfs %s", block, who);
 		snprintf(release, sizeof(release), "sudo umount -A UUID=%s", who);
+		add(use, block, text, release);
+	} else if (mounted_on(host, block, dev, who, sizeof(who))) {
+		snprintf(text, sizeof(text), "%s is mounted on %s", block, who);
+		snprintf(release, sizeof(release), "sudo umount -A /dev/%s", block);
 		add(use, block, text, release);
 	}
 	if (swapped_on(host, block)) {

@@ -200,6 +200,15 @@ static void test_in_use(void **state)
 	assert_string_equal(use()->release,
 			    "sudo umount -A /dev/nvme0n1p2 && sudo umount -A /dev/nvme0n1p3");
 	assert_false(use()->more);
+	/* One holder of two partitions is removed once. */
+	tree_file("/sys/block/nvme0n1/nvme0n1p2/holders/dm-1", "");
+	tree_file("/sys/block/nvme0n1/nvme0n1p3/holders/dm-1", "");
+	tree_file("/sys/block/nvme0n1/nvme0n1p3/holders/dm-10", "");
+	assert_string_equal(use()->release,
+			    "sudo umount -A /dev/nvme0n1p2 && sudo dmsetup remove dm-1 && "
+			    "sudo umount -A /dev/nvme0n1p3 && sudo dmsetup remove dm-10");
+	tree_gone("/sys/block/nvme0n1/nvme0n1p2/holders/dm-1");
+	tree_gone("/sys/block/nvme0n1/nvme0n1p3/holders");
 	for (int i = 0; i < 9; i++) {
 		char holder[80];
 
