@@ -195,6 +195,40 @@ static int take_mem(struct eal_args *args, const char *opt, const char *val)
 	return 0;
 }
 
+static int take_huge(struct eal_args *args, const char *opt, const char *val)
+{
+	RTE_SET_USED(val);
+	snprintf(args->huge_only, sizeof(args->huge_only), "%s", opt);
+	return 0;
+}
+
+static int take_files(struct eal_args *args, const char *opt, const char *val)
+{
+	args->huge_files = true;
+	return take_huge(args, opt, val);
+}
+
+/* MiB for each NUMA node: "512,0". */
+static int take_socket_mem(struct eal_args *args, const char *opt, const char *val)
+{
+	unsigned long long mib = 0;
+	char *end = NULL;
+
+	for (const char *at = val;; at = end + 1) {
+		if (!isdigit((unsigned char)*at))
+			break;
+		mib += strtoull(at, &end, 10);
+		if (*end == '\0' && mib <= 1ull << 24) {
+			args->mem_bytes = (size_t)mib << 20;
+			return take_huge(args, opt, val);
+		}
+		if (*end != ',' || mib > 1ull << 24)
+			break;
+	}
+	return pl_fail(-EINVAL, "%s '%s' is no list of memory sizes; the form is a number of MiB for each "
+		       "NUMA node, such as 512,0", opt, val);
+}
+
 static int take_no_huge(struct eal_args *args, const char *opt, const char *val)
 {
 	RTE_SET_USED(opt);
@@ -209,19 +243,6 @@ static int take_legacy(struct eal_args *args, const char *opt, const char *val)
 	RTE_SET_USED(val);
 	args->legacy_mem = true;
 	return 0;
-}
-
-static int take_huge(struct eal_args *args, const char *opt, const char *val)
-{
-	RTE_SET_USED(val);
-	snprintf(args->huge_only, sizeof(args->huge_only), "%s", opt);
-	return 0;
-}
-
-static int take_files(struct eal_args *args, const char *opt, const char *val)
-{
-	args->huge_files = true;
-	return take_huge(args, opt, val);
 }
 
 static int take_telemetry(struct eal_args *args, const char *opt, const char *val)
@@ -297,7 +318,7 @@ static const struct option_def options[] = {
 	{ "no-shconf", false, true, NULL },
 	{ "single-file-segments", false, true, NULL },
 	{ "socket-limit", true, true, NULL },
-	{ "socket-mem", true, true, take_huge },
+	{ "socket-mem", true, true, take_socket_mem },
 	{ "syslog", true, true, NULL },
 	{ "trace", true, true, NULL },
 	{ "trace-bufsz", true, true, NULL },

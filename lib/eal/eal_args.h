@@ -14,7 +14,7 @@ struct eal_args {
 	int rte_argc;
 	char **owned;
 	unsigned int nb_owned;
-	size_t mem_bytes; /* -m, 0 if not given */
+	size_t mem_bytes; /* -m, or what --socket-mem adds up to; 0 if not given */
 	int consumed;	  /* arguments up to and including "--" */
 	bool legacy_mem;
 	bool huge_files;  /* --huge-dir, --huge-unlink: not --in-memory */

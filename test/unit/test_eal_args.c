@@ -113,7 +113,6 @@ static void test_passed_on(void **state)
 		"main-lcore",
 		"mbuf-pool-ops-name",
 		"socket-limit",
-		"socket-mem",
 		"syslog",
 		"trace",
 		"trace-bufsz",
@@ -180,6 +179,12 @@ static void test_kept_back(void **state)
 	assert_true(args.legacy_mem && args.log_level);
 	assert_false(args.conf.no_huge || args.telemetry);
 	eal_args_free(&args);
+	assert_accepted("--socket-mem=512,0", "prog --socket-mem=512,0");
+	assert_int_equal(parse("--socket-mem=512,0,32", &args), 0);
+	assert_int_equal(args.mem_bytes, (size_t)544 << 20);
+	eal_args_free(&args);
+	REFUSED("--socket-mem=512,", "--socket-mem", "'512,'", "512,0");
+	REFUSED("--socket-mem=5x", "'5x'");
 	assert_int_equal(parse("--huge-unlink", &args), 0);
 	assert_true(args.huge_files && !args.legacy_mem);
 	assert_string_equal(args.huge_only, "--huge-unlink");
