@@ -270,14 +270,14 @@ static int prefer_type1(const struct pl_eal_conf *conf, struct pl_ioas **ioas)
 static int open_auto(const struct pl_eal_conf *conf, struct pl_ioas **ioas)
 {
 	char why[512];
-	int ret = open_space("iommufd", "", conf, ioas);
+	int ret, first = open_space("iommufd", "", conf, ioas);
 
-	if (ret == 0)
+	if (first == 0)
 		return (*ioas)->ops->can_import(*ioas) ? 0 : prefer_type1(conf, ioas);
 	snprintf(why, sizeof(why), "%s", pl_errmsg());
 	ret = open_space("type1", "", conf, ioas);
 	if (ret != 0)
-		return pl_fail(ret, "no IOMMU backend can be used here: iommufd: %s; type1: %s", why,
+		return pl_fail(ret == -ENOTSUP ? first : ret, "no IOMMU backend can be used here: iommufd: %s; type1: %s", why,
 			       pl_errmsg());
 	PL_LOG(NOTICE, "IOMMU backend type1, because iommufd cannot be used: %s", why);
 	return 0;
