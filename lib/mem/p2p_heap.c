@@ -142,8 +142,10 @@ int pl_p2p_alloc(struct pl_p2p_heap *heap, size_t len, size_t align, void **out)
 	*out = (void *)va;
 	pl_devmem_zero(*out, rounded);
 	ret = check_there(heap);
-	if (ret != 0)
+	if (ret != 0) {
 		pl_p2p_free(heap, *out);
+		*out = NULL;
+	}
 	return ret;
 }
 
