@@ -48,7 +48,7 @@ static int alloc_state(struct pl_copy *job)
 static void use_provider(struct pl_copy *job, bool begin)
 {
 	if (job->provider && job->using != begin)
-		nvme_ctrlr_use(job->provider, begin);
+		(begin ? nvme_ctrlr_use : nvme_ctrlr_unuse)(job->provider);
 	job->using = begin;
 }
 

@@ -145,9 +145,9 @@ static int try_ctrlr(struct pl_copy *job, struct pl_nvme_ctrlr *ctrlr, bool dept
 			continue;
 		depth = depth_that_fits(job, heap);
 		if (depth == job->plan.depth || (depth && !depth_given)) {
-			nvme_ctrlr_use(ctrlr, true);
+			nvme_ctrlr_use(ctrlr);
 			rc = probe(job, heap, ctrlr_name(ctrlr));
-			nvme_ctrlr_use(ctrlr, false);
+			nvme_ctrlr_unuse(ctrlr);
 			if (rc == 0)
 				take(job, ctrlr, kinds[i], depth);
 			return rc;

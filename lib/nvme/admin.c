@@ -103,6 +103,11 @@ static int admin_wait(struct pl_nvme_ctrlr *ctrlr, uint8_t opc)
 			return pl_fail(-ENODEV, "%s: the controller failed or is gone during admin "
 				       "command %02xh", ctrlr->info.name, opc);
 		}
+		if (ctrlr->t->ops->asked_back && ctrlr->t->ops->asked_back(ctrlr->t)) {
+			nvme_ctrlr_fail(ctrlr);
+			return pl_fail(-ENODEV, "%s: the kernel wants the device back during admin command "
+				       "%02xh", ctrlr->info.name, opc);
+		}
 		if (nvme_now_ms() > deadline) {
 			/* Its late completion would name an op that is no longer its own, and its
 			 * data would land in a buffer that is no longer the command's. */
@@ -180,7 +185,9 @@ int pl_nvme_ctrlr_poll_events(struct pl_nvme_ctrlr *ctrlr)
 
 	if (rc)
 		return rc;
-	pthread_mutex_lock(&ctrlr->admin_lock);
+	/* Whoever waits for an admin command reaps and watches meanwhile, and may wait for long. */
+	if (pthread_mutex_trylock(&ctrlr->admin_lock))
+		return 0;
 	if (!ctrlr->failed && gone(ctrlr))
 		nvme_ctrlr_fail(ctrlr);
 	if (ctrlr->failed) {

@@ -366,7 +366,7 @@ int pl_nvme_ctrlr_reset(struct pl_nvme_ctrlr *c)
 			     c->info.name);
 		goto unlock;
 	}
-	if (c->users) {
+	if (__atomic_load_n(&c->users, __ATOMIC_ACQUIRE)) {
 		rc = pl_fail(-EBUSY, "%s: a copy goes through its memory: end it before resetting it",
 			     c->info.name);
 		goto unlock;
@@ -382,11 +382,16 @@ unlock:
 	return rc;
 }
 
-void nvme_ctrlr_use(struct pl_nvme_ctrlr *c, bool begin)
+void nvme_ctrlr_use(struct pl_nvme_ctrlr *c)
 {
-	pthread_mutex_lock(&c->admin_lock);
-	c->users += begin ? 1 : -1u;
+	pthread_mutex_lock(&c->admin_lock); /* not in the middle of a reset */
+	__atomic_fetch_add(&c->users, 1, __ATOMIC_RELAXED);
 	pthread_mutex_unlock(&c->admin_lock);
+}
+
+void nvme_ctrlr_unuse(struct pl_nvme_ctrlr *c)
+{
+	__atomic_fetch_sub(&c->users, 1, __ATOMIC_RELEASE);
 }
 
 bool nvme_ctrlr_reaches(const struct pl_nvme_ctrlr *client, const struct pl_nvme_ctrlr *provider)

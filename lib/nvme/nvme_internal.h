@@ -107,7 +107,7 @@ struct pl_nvme_ctrlr {
 	bool no_dma; /* and its bus mastering is off: it touches no memory until the reset */
 
 	pthread_mutex_t admin_lock; /* guards everything below */
-	unsigned int users; /* of its memory by the CPU, which a reset would take away */
+	unsigned int users; /* atomic: of its memory by the CPU, which a reset would take away */
 	struct pl_nvme_qpair *adminq;
 	struct pl_nvme_op admin_op; /* the synchronous command */
 	struct pl_nvme_op aer_ops[NVME_MAX_AERS];
@@ -139,8 +139,9 @@ int nvme_ctrlr_asked_back(struct pl_nvme_ctrlr *ctrlr);
 
 /* The CPU met SIGBUS in its memory or registers, and has other memory there now (lib/mem/guard.c). */
 bool nvme_ctrlr_lost(const struct pl_nvme_ctrlr *ctrlr);
-/* Between begin and end the CPU uses its memory: no reset then. */
-void nvme_ctrlr_use(struct pl_nvme_ctrlr *ctrlr, bool begin);
+/* From one to the other the CPU uses its memory: no reset then. The latter never waits. */
+void nvme_ctrlr_use(struct pl_nvme_ctrlr *ctrlr);
+void nvme_ctrlr_unuse(struct pl_nvme_ctrlr *ctrlr);
 
 /* Whether @client can reach the memory of @provider: they share an IO address space. */
 bool nvme_ctrlr_reaches(const struct pl_nvme_ctrlr *client, const struct pl_nvme_ctrlr *provider);

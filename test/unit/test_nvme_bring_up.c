@@ -142,6 +142,9 @@ static void test_memory_out_of_reach(void **state)
 
 	(void)state;
 	assert_non_null(p);
+	assert_int_equal(pl_mem_lookup(&info, &info), -ENOENT);
+	rte_free(pl_mem_zalloc(KIB(4), -1));
+	assert_errmsg("not DMA-able"); /* what failed before; this did not */
 	assert_true(pl_mem_registered(p, KIB(8)));
 	assert_int_equal(pl_mem_lookup(p, &info), 0);
 	rte_free(p);
@@ -153,6 +156,27 @@ static void test_memory_out_of_reach(void **state)
 	p = pl_mem_zalloc(KIB(8), RTE_MAX_NUMA_NODES - 1); /* where there is none */
 	assert_non_null(p);
 	rte_free(p);
+}
+
+static bool always(struct pl_nvme_transport *t)
+{
+	(void)t;
+	return true;
+}
+
+/* Who unbinds the controller does not wait for a command that it does not answer. */
+static void test_asked_back_in_a_command(void **state)
+{
+	struct pl_nvme_sqe sqe = { .opc = NVME_ADM_GET_FEATURES, .cdw10 = NVME_FEAT_VWC };
+
+	(void)state;
+	inject(DEV, &(struct nvme_emu_inject){ .fault = NVME_EMU_FAULT_HANG });
+	spy.asked_back = always;
+	assert_int_equal(pl_nvme_admin(ctrlr, &sqe, NULL, 0, NULL, NULL), -ENODEV);
+	assert_errmsg("wants the device back");
+	spy.asked_back = real->asked_back;
+	assert_int_equal(pl_nvme_ctrlr_reset(ctrlr), 0);
+	assert_works(DEV);
 }
 
 /* Last, for it ends the EAL: queues are freed, so a controller that still has them does no DMA. */
@@ -193,6 +217,7 @@ int main(void)
 		cmocka_unit_test(test_lists_without_their_queue),
 		cmocka_unit_test(test_queue_without_room),
 		cmocka_unit_test(test_memory_out_of_reach),
+		cmocka_unit_test(test_asked_back_in_a_command),
 		cmocka_unit_test(test_ignores_its_end),
 	};
 
