@@ -113,7 +113,8 @@ PL_API void pl_nvme_ctrlr_set_event_fn(struct pl_nvme_ctrlr *ctrlr, pl_nvme_even
 
 /**
  * Reaps asynchronous events, and sees whether the controller is still there: call it now and then
- * (a lock and a register read). Any thread.
+ * (a lock and a register read). Any thread. While another thread waits for an admin command, that one
+ * does it, and this does nothing and returns 0.
  *
  * @return how many; -ENODEV if the controller is gone, failed, or asked back by the kernel, which
  *   waits for pl_eal_cleanup() or the end of the process while somebody unbinds or unplugs it.
