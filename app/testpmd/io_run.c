@@ -35,6 +35,13 @@ static void snapshot(struct io_run *r, size_t member)
 	}
 }
 
+/* From here on what the controllers count is the run's. */
+static void begin_measuring(struct io_run *r)
+{
+	r->measuring = true;
+	snapshot(r, offsetof(struct ctrlr_traffic, before));
+}
+
 static void show_progress(struct io_run *r, int phase, uint64_t now)
 {
 	const struct testpmd_opts *o = r->t->opts;
@@ -81,18 +88,14 @@ static int supervise(void *arg)
 	}
 	if (now >= r->progress.next)
 		show_progress(r, phase, now);
-	if (!r->measuring && now >= r->state.measure) {
-		r->measuring = true;
-		snapshot(r, offsetof(struct ctrlr_traffic, before));
-	}
+	if (!r->measuring && now >= r->state.measure)
+		begin_measuring(r);
 	for (unsigned int i = 0; i < r->nb_workers; i++)
 		if (__atomic_load_n(&r->workers[i].finished, __ATOMIC_ACQUIRE) != phase)
 			return 0;
 	if (phase == PHASE_RUN) {
-		if (!r->measuring) { /* it was stopped before */
-			r->measuring = true;
-			snapshot(r, offsetof(struct ctrlr_traffic, before));
-		}
+		if (!r->measuring) /* it was stopped before */
+			begin_measuring(r);
 		snapshot(r, offsetof(struct ctrlr_traffic, run));
 		if (r->t->opts->verify && r->t->opts->workload->writes) {
 			for (unsigned int i = 0; i < r->nb_workers; i++)
@@ -190,8 +193,8 @@ static void run_phases(struct io_run *r)
 {
 	const struct testpmd_opts *o = r->t->opts;
 
-	r->measuring = !o->warmup;
-	snapshot(r, offsetof(struct ctrlr_traffic, before));
+	if (!o->warmup)
+		begin_measuring(r);
 	app_progress_init(&r->progress, r->t->human, o->workload->name);
 	r->interval = r->t->hz / 20000; /* 50 us */
 	r->start = rte_rdtsc();
