@@ -45,11 +45,11 @@ static int alloc_state(struct pl_copy *job)
 	return 0;
 }
 
-static void use_provider(struct pl_copy *job, bool begin)
+static void release_provider(struct pl_copy *job)
 {
-	if (job->provider && job->using != begin)
-		(begin ? nvme_ctrlr_use : nvme_ctrlr_unuse)(job->provider);
-	job->using = begin;
+	if (job->using)
+		nvme_ctrlr_unuse(job->provider);
+	job->using = false;
 }
 
 static int alloc_bufs(struct pl_copy *job)
@@ -106,10 +106,12 @@ int pl_copy_create(const struct pl_copy_opts *given, struct pl_copy **out)
 	rc = copy_plan(&opts, job);
 	if (rc == 0)
 		rc = alloc_state(job);
-	if (rc == 0) {
-		use_provider(job, true); /* until the job has ended */
-		rc = alloc_bufs(job);
+	if (rc == 0 && job->provider) {
+		nvme_ctrlr_use(job->provider); /* until the job has ended */
+		job->using = true;
 	}
+	if (rc == 0)
+		rc = alloc_bufs(job);
 	if (rc == 0)
 		rc = job->src.ops->open(&job->src, job);
 	if (rc == 0)
@@ -238,7 +240,7 @@ static int stuck(struct pl_copy *job)
 
 static int finish(struct pl_copy *job)
 {
-	use_provider(job, false);
+	release_provider(job);
 	if (job->cancelled && job->stats.phase != PL_COPY_DONE)
 		copy_fail(job, pl_fail(-ECANCELED, "the copy was stopped"));
 	job->stats.phase = PL_COPY_DONE;
@@ -342,7 +344,7 @@ void pl_copy_destroy(struct pl_copy *job)
 
 	if (!job)
 		return;
-	use_provider(job, false);
+	release_provider(job);
 	quiet = !job->src.ops || job->src.ops->close(&job->src);
 	quiet = (!job->dst.ops || job->dst.ops->close(&job->dst)) && quiet;
 	if (quiet) {

@@ -281,9 +281,6 @@ static int file_failed(const struct copy_end *end, const struct copy_io *io, con
 	case EFBIG:
 		return pl_fail(-ENOSPC, "%s of %u bytes at offset %" PRIu64 " failed on %s%s: %s",
 			       what, io->len, at, name, when, strerror(-io->error));
-	case ENOMEM:
-		return pl_fail(-ENOMEM, "%s of %u bytes at offset %" PRIu64 " failed on %s%s: %s", what,
-			       io->len, at, name, when, strerror(ENOMEM));
 	case ENXIO:
 	case ENODEV:
 		return pl_fail(-ENODEV,
@@ -302,8 +299,9 @@ static int file_failed(const struct copy_end *end, const struct copy_io *io, con
 	default:
 		break;
 	}
-	return pl_fail(-EIO, "%s of %u bytes at offset %" PRIu64 " failed on %s%s: %s", what,
-		       io->len, at, name, when, strerror(-io->error));
+	return pl_fail(io->error == -ENOMEM ? -ENOMEM : -EIO,
+		       "%s of %u bytes at offset %" PRIu64 " failed on %s%s: %s", what, io->len, at, name,
+		       when, strerror(-io->error));
 }
 
 static int file_no_error(const struct copy_end *end)
