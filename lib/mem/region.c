@@ -136,6 +136,21 @@ int pl_mem_lookup(const void *va, struct pl_mem_info *info)
 	return 0;
 }
 
+bool pl_mem_registered(const void *buf, size_t len)
+{
+	uintptr_t at = (uintptr_t)buf, end = at + len;
+
+	/* Neighbouring regions are as good as one. */
+	while (at < end) {
+		struct pl_mem_info info;
+
+		if (!pl_region_at_or_after(at, &info) || (uintptr_t)info.va > at)
+			return false;
+		at = (uintptr_t)info.va + info.len;
+	}
+	return true;
+}
+
 int pl_mem_walk(int (*fn)(const struct pl_mem_info *info, void *arg), void *arg)
 {
 	struct pl_mem_info r;

@@ -14,21 +14,6 @@
 #include "pl_inject.h"
 #include "pl_log.h"
 
-bool pl_mem_registered(const void *buf, size_t len)
-{
-	uintptr_t at = (uintptr_t)buf, end = at + len;
-
-	/* Neighbouring regions are as good as one. */
-	while (at < end) {
-		struct pl_mem_info info;
-
-		if (!pl_region_at_or_after(at, &info) || (uintptr_t)info.va > at)
-			return false;
-		at = (uintptr_t)info.va + info.len;
-	}
-	return true;
-}
-
 static void *zalloc(size_t len, int numa_node)
 {
 	void *p = NULL;
