@@ -103,7 +103,7 @@ static int admin_wait(struct pl_nvme_ctrlr *ctrlr, uint8_t opc)
 			return pl_fail(-ENODEV, "%s: the controller failed or is gone during admin "
 				       "command %02xh", ctrlr->info.name, opc);
 		}
-		if (ctrlr->t->ops->asked_back && ctrlr->t->ops->asked_back(ctrlr->t)) {
+		if (nvme_ctrlr_wanted(ctrlr)) {
 			nvme_ctrlr_fail(ctrlr);
 			return pl_fail(-ENODEV, "%s: the kernel wants the device back during admin command "
 				       "%02xh", ctrlr->info.name, opc);

@@ -235,6 +235,14 @@ static bool wait_csts(struct pl_nvme_ctrlr *c, uint32_t mask, uint32_t want, uin
 	}
 }
 
+static bool stop_dma(struct pl_nvme_ctrlr *c)
+{
+	if (c->t->ops->master(c->t, false) == 0)
+		return true;
+	PL_LOG(WARNING, "%s: its DMA cannot be stopped: %s", c->info.name, pl_errmsg());
+	return false;
+}
+
 /* Normal shutdown (7.6.2), then disable, so that the device forgets the queues' addresses. */
 static void shut_down(struct pl_nvme_ctrlr *c)
 {
@@ -255,8 +263,7 @@ static void shut_down(struct pl_nvme_ctrlr *c)
 	/* Its queues' memory is freed next. */
 	if (!wait_csts(c, NVME_CSTS_RDY, 0, c->ready_timeout_ms)) {
 		PL_LOG(WARNING, "%s: the controller did not become not ready", c->info.name);
-		if (c->t->ops->master(c->t, false))
-			PL_LOG(WARNING, "%s: its DMA cannot be stopped: %s", c->info.name, pl_errmsg());
+		stop_dma(c);
 	}
 	c->enabled = false;
 }
@@ -320,18 +327,21 @@ void nvme_ctrlr_fail(struct pl_nvme_ctrlr *c)
 
 	snprintf(why, sizeof(why), "%s", pl_errmsg());
 	c->failed = true;
-	c->no_dma = c->t->ops->master(c->t, false) == 0;
-	if (!c->no_dma) {
-		PL_LOG(WARNING, "%s: its DMA cannot be stopped: %s", c->info.name, pl_errmsg());
+	c->no_dma = stop_dma(c);
+	if (!c->no_dma)
 		pl_fail(-ENODEV, "%s", why);
-	}
+}
+
+bool nvme_ctrlr_wanted(struct pl_nvme_ctrlr *c)
+{
+	return c->t->ops->asked_back && c->t->ops->asked_back(c->t);
 }
 
 int nvme_ctrlr_asked_back(struct pl_nvme_ctrlr *c)
 {
 	int rc;
 
-	if (!c->t->ops->asked_back || !c->t->ops->asked_back(c->t))
+	if (!nvme_ctrlr_wanted(c))
 		return 0;
 	rc = pl_fail(-ENODEV, "%s: the kernel wants the device back, which is being unbound or "
 		     "removed, and waits until this process ends its use", c->info.name);

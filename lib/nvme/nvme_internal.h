@@ -134,6 +134,8 @@ int nvme_check_there(const struct pl_nvme_ctrlr *ctrlr, uint32_t reg);
 
 void nvme_ctrlr_fail(struct pl_nvme_ctrlr *ctrlr); /* `failed`; stops its DMA; admin_lock is held */
 
+/* Whether somebody waits for the device to be given back. */
+bool nvme_ctrlr_wanted(struct pl_nvme_ctrlr *ctrlr);
 /* -ENODEV if the device must be given back, which is then `failed`: takes admin_lock for that. */
 int nvme_ctrlr_asked_back(struct pl_nvme_ctrlr *ctrlr);
 
