@@ -137,6 +137,7 @@ static void learn(struct pl_nvme_ctrlr *c, const struct pl_nvme_id_ctrl *id)
 	c->info.max_xfer = (uint32_t)RTE_MIN(mdts, NVME_MAX_XFER);
 	c->info.oncs = id->oncs;
 	c->info.nn = id->nn;
+	c->info.vwc = (id->vwc & NVME_VWC_PRESENT) != 0;
 	c->nb_aers = RTE_MIN((uint32_t)id->aerl + 1, NVME_MAX_AERS);
 	c->shutdown_timeout_ms = RTE_MAX(id->rtd3e / 1000, 5000u);
 }

@@ -48,6 +48,7 @@ static void test_info(void **state)
 				      NVME_ONCS_COPY),
 			 NVME_ONCS_COMPARE | NVME_ONCS_DSM | NVME_ONCS_WRITE_ZEROES |
 				 NVME_ONCS_COPY);
+	assert_true(info.vwc);
 	/* Without an MDTS the library's own limit holds. */
 	pl_nvme_ctrlr_info(ctrlr_of(PLAIN), &info);
 	assert_int_equal(info.max_xfer, 4 << 20);

@@ -75,6 +75,8 @@ struct pl_nvme_ctrlr_info {
 	uint16_t oncs;		/**< Identify Controller ONCS: optional NVM commands */
 	uint32_t nn;		/**< highest namespace identifier */
 	int numa_node;
+	bool vwc;		/**< it has a volatile write cache (VWC bit 0): what was written
+				     survives power loss after a Flush, not before */
 };
 
 PL_API void pl_nvme_ctrlr_info(const struct pl_nvme_ctrlr *ctrlr, struct pl_nvme_ctrlr_info *info);

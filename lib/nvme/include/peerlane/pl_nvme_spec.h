@@ -288,6 +288,7 @@ PL_STATIC_ASSERT(sizeof(struct pl_nvme_id_ctrl) == 4096, "Identify data is 4096 
 #define NVME_ONCS_WRITE_ZEROES (1u << 3)
 #define NVME_ONCS_SAVE_SELECT  (1u << 4) /**< Save and Select fields of Set/Get Features */
 #define NVME_ONCS_COPY	       (1u << 8)
+#define NVME_VWC_PRESENT       (1u << 0) /**< a volatile write cache */
 
 /** Identify Namespace data, CNS 00h (5.15.2.1). */
 struct __attribute__((packed)) pl_nvme_id_ns {
