@@ -383,6 +383,7 @@ int pl_nvme_ctrlr_reset(struct pl_nvme_ctrlr *c)
 		goto unlock;
 	}
 	c->failed = false;
+	__atomic_fetch_add(&c->resets, 1, __ATOMIC_RELEASE);
 	rc = reset_locked(c);
 	if (rc) {
 		nvme_ctrlr_fail(c);

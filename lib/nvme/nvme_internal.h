@@ -103,6 +103,7 @@ struct pl_nvme_ctrlr {
 	uint64_t shutdown_timeout_ms;
 	uint64_t admin_timeout_ms;
 	bool enabled;
+	uint32_t resets; /* atomic: how often we reset it, which ends what its memory held */
 	bool failed; /* gone or not answering: a reset or the removal follows */
 	bool no_dma; /* and its bus mastering is off: it touches no memory until the reset */
 
@@ -163,6 +164,28 @@ int nvme_devmem_attach(struct pl_nvme_ctrlr *ctrlr);
 void nvme_devmem_detach(struct pl_nvme_ctrlr *ctrlr);
 int nvme_devmem_reattach(struct pl_nvme_ctrlr *ctrlr);
 void nvme_devmem_gone(struct pl_nvme_ctrlr *ctrlr);
+
+/*
+ * devmem_proof.c: whether a controller's memory is still what was handed out. A device that was reset
+ * answers reads of it with zeros and one that was unplugged with ones, and whoever reads there gets a
+ * status of 0: so who relies on such a read asks afterwards.
+ */
+struct nvme_devmem_proof {
+	struct pl_nvme_ctrlr *ctrlr; /* NULL: nothing was begun */
+	const struct nvme_devmem *mem;
+	uint64_t *canary; /* a page of the memory that nobody else has */
+	uint64_t value;	  /* and what it holds */
+	uint32_t resets;  /* of the controller when it began */
+	uint32_t reads;	  /* loads from the device that one check takes */
+};
+/* Puts the canary there. -ENOMEM, -ENODEV, -EREMOTEIO if the memory does not hold it. */
+int nvme_devmem_proof_begin(struct pl_nvme_ctrlr *ctrlr, enum pl_mem_kind kind,
+			    struct nvme_devmem_proof *proof);
+/* 0: the controller runs as we programmed it, was not reset and its memory holds the canary, so it did
+ * and was at any time since begin(). -ENODEV: it is gone, failed or was reset; -EREMOTEIO: its memory
+ * is another. */
+int nvme_devmem_proof_check(const struct nvme_devmem_proof *proof);
+void nvme_devmem_proof_end(struct nvme_devmem_proof *proof);
 
 /* qpair.c: rings and command identifiers, without telling the controller */
 int nvme_rings_alloc(struct pl_nvme_ctrlr *ctrlr, uint16_t qid, uint32_t entries, uint32_t max_xfer,
