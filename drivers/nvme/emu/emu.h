@@ -36,6 +36,8 @@ enum nvme_emu_fault {
 				* lost, mappings of its memory revoked */
 	NVME_EMU_FAULT_MEM,    /* memory decoding off until the transport's enable(): registers read
 				* all ones, mappings revoked */
+	NVME_EMU_FAULT_PART,   /* of the next `count` Read commands `len` bytes of the data from `offset`
+				* on vanish, or with `late` come after the completion */
 };
 
 struct nvme_emu_inject {
@@ -44,7 +46,10 @@ struct nvme_emu_inject {
 	uint8_t opc;     /* STATUS */
 	uint16_t status; /* STATUS: 15 bits, as struct pl_nvme_op has them */
 	uint16_t cid;    /* CID */
-	uint32_t count;  /* STATUS, DROP; 0 is taken as 1 */
+	uint32_t count;  /* STATUS, DROP, PART; 0 is taken as 1 */
+	uint32_t offset; /* PART */
+	uint32_t len;    /* PART: at most a page's rest */
+	bool late;       /* PART */
 };
 
 void nvme_emu_inject(struct pl_nvme_transport *t, const struct nvme_emu_inject *inject);
@@ -203,6 +208,7 @@ struct emu_ctrlr {
 	struct nvme_emu_inject inject_status;
 	struct nvme_emu_inject inject_cid;
 	uint32_t inject_drop;
+	struct nvme_emu_inject inject_part;
 
 	/* atomic */
 	bool stop;
@@ -231,6 +237,13 @@ struct emu_ctrlr {
 	struct emu_error errlog[EMU_ERRLOG];
 	uint64_t nb_errors;
 	uint64_t bytes_read, bytes_written, reads, writes, media_errors; /* SMART */
+	struct emu_part {
+		bool armed; /* of the data of the command that executes a part does not move */
+		bool late;  /* ...but after its completion */
+		uint32_t offset, len;
+		uint64_t addr;
+		uint8_t data[EMU_PAGE];
+	} part;
 	struct emu_prp prp;
 	struct iovec iov[EMU_IOV];
 	struct emu_devmem cmb, pmr;
@@ -282,6 +295,7 @@ bool emu_running(const struct emu_ctrlr *c);
 /* emu_inject.c */
 bool emu_inject_status(struct emu_ctrlr *c, const struct emu_cmd *cmd, uint16_t *status);
 bool emu_inject_drop(struct emu_ctrlr *c);
+void emu_inject_part(struct emu_ctrlr *c, const struct emu_cmd *cmd);
 void emu_inject_attend(struct emu_ctrlr *c);
 
 /* emu_thread.c */
@@ -336,6 +350,8 @@ uint16_t emu_data(struct emu_ctrlr *c, const struct emu_cmd *cmd, size_t len, bo
 uint16_t emu_data_out(struct emu_ctrlr *c, const struct emu_cmd *cmd, const void *buf,
 		      size_t buf_len, size_t len);
 uint16_t emu_data_in(struct emu_ctrlr *c, const struct emu_cmd *cmd, void *buf, size_t len);
+/* The part of the last command that did not move, after its completion. */
+void emu_data_part(struct emu_ctrlr *c);
 
 /* emu_admin.c */
 uint16_t emu_admin(struct emu_ctrlr *c, struct emu_cmd *cmd);

@@ -5,6 +5,8 @@
  */
 #include <string.h>
 
+#include <rte_common.h>
+
 #include "emu.h"
 
 struct xfer {
@@ -18,8 +20,39 @@ struct xfer {
 	size_t moved; /* bytes they hold */
 	bool peer;    /* a peer's memory was met... */
 	bool drop;    /* ...and this command's writes to it are lost */
+	size_t at;    /* bytes of the transfer before the next piece */
+	bool part;    /* the gap is what c->part leaves out */
 	size_t counts[PL_TRAFFIC_MEMS];
 };
+
+/* Cuts @piece where the part that does not move begins or ends; whether it is the part. */
+static bool left_out(struct xfer *x, struct emu_piece *piece)
+{
+	struct emu_part *p = &x->c->part;
+	size_t end = (size_t)p->offset + p->len;
+
+	if (!p->armed || x->at >= end)
+		return false;
+	if (x->at < p->offset) {
+		piece->len = RTE_MIN(piece->len, p->offset - x->at);
+		return false;
+	}
+	piece->len = RTE_MIN(piece->len, end - x->at);
+	p->addr = x->addr;
+	x->part = true;
+	return true;
+}
+
+void emu_data_part(struct emu_ctrlr *c)
+{
+	struct emu_piece piece;
+
+	pl_soft_begin(c->dma);
+	if (c->part.addr && emu_dma_piece(c, c->part.addr, c->part.len, PL_IOMMU_WRITE, NVME_CMBSZ_RDS,
+					  &piece) == NVME_SC_SUCCESS && piece.host)
+		memcpy(piece.host, c->part.data, piece.len);
+	pl_soft_end(c->dma);
+}
 
 /* A posted write that is refused or lost: the device never learns of it. */
 static bool lost(struct xfer *x, const struct emu_piece *piece)
@@ -76,10 +109,11 @@ static uint16_t gather(struct xfer *x)
 			return status;
 		if (piece.host == NULL && !x->to_host)
 			return NVME_SC_DATA_TRANSFER_ERROR;
-		if (x->to_host && lost(x, &piece))
+		if (x->to_host && (left_out(x, &piece) || lost(x, &piece)))
 			x->gap = piece.len;
 		else
 			append(x, &piece);
+		x->at += piece.len;
 		x->addr += piece.len;
 		x->len -= piece.len;
 	}
@@ -103,6 +137,9 @@ uint16_t emu_data(struct emu_ctrlr *c, const struct emu_cmd *cmd, size_t len, bo
 		status = gather(&x);
 		if (status == NVME_SC_SUCCESS && x.n > 0)
 			status = fn(arg, off, c->iov, x.n);
+		if (status == NVME_SC_SUCCESS && x.part)
+			status = fn(arg, off + x.moved, &(struct iovec){ c->part.data, x.gap }, 1);
+		x.part = false;
 		if (status == NVME_SC_SUCCESS)
 			for (int mem = 0; mem < PL_TRAFFIC_MEMS; mem++)
 				if (x.counts[mem] > 0)

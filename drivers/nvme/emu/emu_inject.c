@@ -20,6 +20,7 @@ void nvme_emu_inject(struct pl_nvme_transport *t, const struct nvme_emu_inject *
 		c->inject_status.count = 0;
 		c->inject_cid.count = 0;
 		c->inject_drop = 0;
+		c->inject_part.count = 0;
 		set_flag(&c->armed, false);
 		set_flag(&c->hang, false);
 		set_flag(&c->stuck, false);
@@ -35,6 +36,10 @@ void nvme_emu_inject(struct pl_nvme_transport *t, const struct nvme_emu_inject *
 		break;
 	case NVME_EMU_FAULT_DROP:
 		c->inject_drop = in.count;
+		set_flag(&c->armed, true);
+		break;
+	case NVME_EMU_FAULT_PART:
+		c->inject_part = in;
 		set_flag(&c->armed, true);
 		break;
 	case NVME_EMU_FAULT_STUCK:
@@ -67,7 +72,7 @@ void nvme_emu_inject(struct pl_nvme_transport *t, const struct nvme_emu_inject *
 /* With the lock held: nothing is armed any more once the last count ran out. */
 static void disarm(struct emu_ctrlr *c)
 {
-	if (c->inject_status.count == 0 && c->inject_drop == 0)
+	if (c->inject_status.count == 0 && c->inject_drop == 0 && c->inject_part.count == 0)
 		set_flag(&c->armed, false);
 }
 
@@ -101,6 +106,24 @@ bool emu_inject_drop(struct emu_ctrlr *c)
 	}
 	pthread_mutex_unlock(&c->lock);
 	return hit;
+}
+
+/* Leaves a part of this command's data out if one is to vanish. */
+void emu_inject_part(struct emu_ctrlr *c, const struct emu_cmd *cmd)
+{
+	struct nvme_emu_inject *in = &c->inject_part;
+
+	pthread_mutex_lock(&c->lock);
+	if (in->count > 0 && cmd->sq->q.id != 0 && cmd->sqe.opc == NVME_CMD_READ) {
+		c->part.armed = true;
+		c->part.late = in->late;
+		c->part.offset = in->offset;
+		c->part.len = in->len;
+		c->part.addr = 0;
+		in->count--;
+		disarm(c);
+	}
+	pthread_mutex_unlock(&c->lock);
 }
 
 /* On the device thread, after a fault was armed. */

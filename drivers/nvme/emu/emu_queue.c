@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 
 #include "emu.h"
 #include "pl_inject.h"
@@ -219,6 +220,35 @@ void emu_cq_post(struct emu_ctrlr *c, const struct emu_sq *sq, uint16_t cid, uin
 	}
 }
 
+static void complete(struct emu_ctrlr *c, const struct emu_cmd *cmd, uint16_t status)
+{
+	if (status == EMU_PENDING)
+		return;
+	if (status != NVME_SC_SUCCESS)
+		emu_log_error(c, cmd, status);
+	emu_cq_post(c, cmd->sq, cmd->sqe.cid, cmd->dw0, status);
+}
+
+/* As execute(), where something may have to go wrong. */
+static void __attribute__((noinline)) execute_armed(struct emu_ctrlr *c, struct emu_cmd *cmd)
+{
+	const struct timespec delay = { .tv_nsec = 3000000 };
+	uint16_t status;
+
+	if (emu_inject_status(c, cmd, &status)) {
+		complete(c, cmd, status);
+		return;
+	}
+	emu_inject_part(c, cmd);
+	status = cmd->sq->q.id == 0 ? emu_admin(c, cmd) : emu_nvm(c, cmd);
+	complete(c, cmd, status);
+	if (c->part.armed && c->part.late) {
+		nanosleep(&delay, NULL);
+		emu_data_part(c);
+	}
+	c->part.armed = false;
+}
+
 static void execute(struct emu_ctrlr *c, struct emu_cmd *cmd)
 {
 	uint32_t next = cmd->sq->head + 1;
@@ -228,13 +258,12 @@ static void execute(struct emu_ctrlr *c, struct emu_cmd *cmd)
 	__atomic_store_n(&cmd->sq->head, next == cmd->sq->q.size ? 0 : next, __ATOMIC_RELAXED);
 	if (cmd->sq->q.id != 0)
 		emu_add(&c->counters.io_commands, 1);
-	if (!__atomic_load_n(&c->armed, __ATOMIC_ACQUIRE) || !emu_inject_status(c, cmd, &status))
-		status = cmd->sq->q.id == 0 ? emu_admin(c, cmd) : emu_nvm(c, cmd);
-	if (status == EMU_PENDING)
+	if (__atomic_load_n(&c->armed, __ATOMIC_ACQUIRE)) {
+		execute_armed(c, cmd);
 		return;
-	if (status != NVME_SC_SUCCESS)
-		emu_log_error(c, cmd, status);
-	emu_cq_post(c, cmd->sq, cmd->sqe.cid, cmd->dw0, status);
+	}
+	status = cmd->sq->q.id == 0 ? emu_admin(c, cmd) : emu_nvm(c, cmd);
+	complete(c, cmd, status);
 }
 
 bool emu_pending(const struct emu_ctrlr *c)
