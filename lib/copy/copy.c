@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The life of a job: create, poll through its phases, report, destroy. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,7 +9,6 @@
 #include <rte_malloc.h>
 
 #include "copy_internal.h"
-#include "nvme_internal.h"
 #include "pl_inject.h"
 #include "pl_log.h"
 
@@ -33,11 +33,13 @@ static int alloc_state(struct pl_copy *job)
 	job->landing = alloc(depth, sizeof(*job->landing));
 	job->src.waiting = alloc(depth, sizeof(*job->src.waiting));
 	job->dst.waiting = alloc(depth, sizeof(*job->dst.waiting));
-	job->done_map = alloc(job->plan.chunks / 64 + 1, sizeof(*job->done_map));
+	job->landed = alloc(depth, sizeof(*job->landed));
+	job->written = alloc(depth, sizeof(*job->written));
 	job->read_hist = alloc(1, sizeof(*job->read_hist));
 	job->write_hist = alloc(1, sizeof(*job->write_hist));
-	if (!job->slots || !job->free_slots || !job->landing || !job->src.waiting ||
-	    !job->dst.waiting || !job->done_map || !job->read_hist || !job->write_hist)
+	if (!job->slots || !job->free_slots || !job->landing || !job->landed || !job->written ||
+	    !job->src.waiting || !job->dst.waiting || !job->read_hist || !job->write_hist ||
+	    copy_range_set_init(&job->acked, depth) || copy_range_set_init(&job->verified, depth))
 		return pl_fail(-ENOMEM, "no memory for a copy of %llu chunks at depth %u",
 			       (unsigned long long)job->plan.chunks, depth);
 	pl_hist_reset(job->read_hist);
@@ -47,9 +49,20 @@ static int alloc_state(struct pl_copy *job)
 
 static void release_provider(struct pl_copy *job)
 {
+	nvme_devmem_proof_end(&job->proof);
 	if (job->using)
 		nvme_ctrlr_unuse(job->provider);
 	job->using = false;
+}
+
+/* Until the job has ended. */
+static int take_provider(struct pl_copy *job)
+{
+	if (!job->provider)
+		return 0;
+	nvme_ctrlr_use(job->provider);
+	job->using = true;
+	return nvme_devmem_proof_begin(job->provider, job->plan.kind, &job->proof);
 }
 
 static int alloc_bufs(struct pl_copy *job)
@@ -88,6 +101,21 @@ static void init_slots(struct pl_copy *job)
 	}
 }
 
+/* See doc/proof.md. */
+static void say_unproven(struct pl_copy *job)
+{
+	struct pl_copy_plan *p = &job->plan;
+
+	if (job->verify || !job->provider)
+		return;
+	if (p->landing_check)
+		snprintf(p->unproven, sizeof(p->unproven), "order inside a unit of %u bytes, and memory of %s "
+			 "that stops decoding and comes back unchanged", p->landing_unit, p->provider);
+	else
+		snprintf(p->unproven, sizeof(p->unproven), "%smemory of %s that stops decoding and comes back "
+			 "unchanged", job->src.ctrlr == job->provider ? "" : "that data lands, ", p->provider);
+}
+
 int pl_copy_create(const struct pl_copy_opts *given, struct pl_copy **out)
 {
 	struct pl_copy_opts opts = { 0 };
@@ -102,14 +130,13 @@ int pl_copy_create(const struct pl_copy_opts *given, struct pl_copy **out)
 	if (!job)
 		return pl_fail(-ENOMEM, "no memory for a copy job");
 	job->verify = opts.verify;
+	job->no_sync = opts.no_sync;
 	job->suspect = COPY_SUSPECT_MS * rte_get_tsc_hz() / 1000;
 	rc = copy_plan(&opts, job);
 	if (rc == 0)
 		rc = alloc_state(job);
-	if (rc == 0 && job->provider) {
-		nvme_ctrlr_use(job->provider); /* until the job has ended */
-		job->using = true;
-	}
+	if (rc == 0)
+		rc = take_provider(job);
 	if (rc == 0)
 		rc = alloc_bufs(job);
 	if (rc == 0)
@@ -120,7 +147,11 @@ int pl_copy_create(const struct pl_copy_opts *given, struct pl_copy **out)
 		pl_copy_destroy(job);
 		return rc;
 	}
-	job->piece = job->src.ops->piece(&job->src);
+	/* A transfer of the source's may be lost by itself: each has a nonce. */
+	job->unit = RTE_MIN((size_t)job->plan.landing_unit, job->src.ops->piece(&job->src));
+	job->plan.landing_unit = job->plan.landing_check ? (uint32_t)job->unit : 0;
+	snprintf(job->plan.sync, sizeof(job->plan.sync), "%s", job->no_sync ? "" : job->dst.sync_by);
+	say_unproven(job);
 	init_slots(job);
 	*out = job;
 	return 0;
@@ -205,11 +236,32 @@ static int asked_back(const struct pl_copy *job)
 	return rc;
 }
 
+/* Names who does not answer, and what: the command that has been under way for longest. */
+static int timed_out(const struct pl_copy *job, uint32_t seconds)
+{
+	const struct copy_slot *oldest = NULL;
+	const char *what;
+
+	if (job->stats.phase == PL_COPY_SYNCING)
+		return pl_fail(-ETIMEDOUT, "%s: no answer to %s in %u s", job->dst.name, job->dst.sync_by,
+			       seconds);
+	for (uint32_t i = 0; i < job->plan.depth; i++)
+		if (job->slots[i].at && (!oldest || job->slots[i].start < oldest->start))
+			oldest = &job->slots[i];
+	if (!oldest)
+		return pl_fail(-ETIMEDOUT, "the copy made no progress for %u s", seconds);
+	what = job->stats.phase == PL_COPY_COPYING && oldest->at == &job->dst ? "write" : "read";
+	return pl_fail(-ETIMEDOUT, "%s: no answer to a %s of %u bytes at %s in %u s%s", oldest->at->name,
+		       what, oldest->len, copy_end_pos(oldest->at, oldest->dst_io.at).text, seconds,
+		       job->stats.phase == PL_COPY_COPYING ? "" : " (or from the source)");
+}
+
 /* A queue that failed, or a device that stopped answering: nothing more will complete. */
 static int stuck(struct pl_copy *job)
 {
 	struct copy_end *ends[] = { &job->src, &job->dst };
 	uint64_t now, idle;
+	uint32_t seconds;
 	int rc;
 
 	for (size_t i = 0; i < RTE_DIM(ends); i++) {
@@ -233,9 +285,8 @@ static int stuck(struct pl_copy *job)
 		if (rc)
 			return rc;
 	}
-	if (idle < COPY_TIMEOUT_S * rte_get_tsc_hz())
-		return 0;
-	return pl_fail(-ETIMEDOUT, "no command of the copy completed for %u s", COPY_TIMEOUT_S);
+	seconds = COPY_TIMEOUT_S * (job->stats.phase == PL_COPY_SYNCING ? COPY_SYNC_TIMEOUTS : 1);
+	return idle < seconds * rte_get_tsc_hz() ? 0 : timed_out(job, seconds);
 }
 
 static int finish(struct pl_copy *job)
@@ -259,41 +310,84 @@ static int begin_ends(struct pl_copy *job)
 	return rc;
 }
 
+static int after_syncing(struct pl_copy *job)
+{
+	if (job->error || job->cancelled || !job->verify)
+		return finish(job);
+	begin_phase(job, PL_COPY_VERIFYING);
+	verify_start(job);
+	return 1;
+}
+
+/* @stuck: the queues are not drained, and will not be. */
+static int after_copying(struct pl_copy *job, bool stuck)
+{
+	int rc;
+
+	end_copying(job);
+	if (job->no_sync || stuck || !job->stats.bytes_copied)
+		return after_syncing(job);
+	job->stats.phase = PL_COPY_SYNCING;
+	job->last_progress = rte_rdtsc();
+	rc = sync_start(job);
+	if (rc > 0)
+		return 1;
+	if (rc < 0)
+		copy_fail(job, rc);
+	return after_syncing(job);
+}
+
+static int start(struct pl_copy *job)
+{
+	int rc;
+
+	job->started = true;
+	begin_phase(job, PL_COPY_COPYING);
+	rc = begin_ends(job);
+	job->last_progress = rte_rdtsc(); /* that may have taken its time */
+	return rc;
+}
+
+static bool round_of(struct pl_copy *job)
+{
+	switch (job->stats.phase) {
+	case PL_COPY_COPYING:
+		return copy_round(job);
+	case PL_COPY_SYNCING:
+		return sync_round(job);
+	default:
+		return verify_round(job);
+	}
+}
+
 int pl_copy_poll(struct pl_copy *job)
 {
-	bool more;
-	int rc;
+	int rc = 0;
 
 	if (job->stats.phase == PL_COPY_DONE)
 		return finish(job);
 	if (!job->started) {
-		job->started = true;
-		begin_phase(job, PL_COPY_COPYING);
-		rc = begin_ends(job);
+		rc = start(job);
 		if (rc) {
 			copy_fail(job, rc);
 			return finish(job);
 		}
-		job->last_progress = rte_rdtsc(); /* that may have taken its time */
 	}
-	more = job->stats.phase == PL_COPY_COPYING ? copy_round(job) : verify_round(job);
-	if (more) {
+	if (round_of(job)) {
 		rc = stuck(job);
 		if (!rc)
 			return 1;
 		copy_fail(job, rc);
 	}
-	if (job->stats.phase == PL_COPY_COPYING) {
-		end_copying(job);
-		if (!job->error && !job->cancelled && job->verify) {
-			begin_phase(job, PL_COPY_VERIFYING);
-			verify_start(job);
-			return 1;
-		}
-	} else {
+	switch (job->stats.phase) {
+	case PL_COPY_COPYING:
+		return after_copying(job, rc != 0);
+	case PL_COPY_SYNCING:
+		return after_syncing(job);
+	default:
 		end_verifying(job);
+		return finish(job);
 	}
-	return finish(job);
 }
 
 const struct pl_copy_plan *pl_copy_plan(const struct pl_copy *job)
@@ -315,27 +409,19 @@ void pl_copy_stats(const struct pl_copy *job, struct pl_copy_stats *stats)
 
 int pl_copy_complete_ranges(const struct pl_copy *job, struct pl_copy_range *ranges, int n)
 {
+	const struct copy_range_set *set = job->verify_begun ? &job->verified : &job->acked;
 	uint32_t unit = job->dst.unit;
-	uint64_t next = UINT64_MAX; /* the chunk that would extend the last range */
-	int count = 0;
 
-	for (uint64_t chunk = 0; chunk < job->plan.chunks; chunk++) {
-		uint64_t nlb = copy_chunk_len(job, chunk) / unit;
+	for (uint32_t i = 0; i < set->n && (int)i < n; i++) {
+		uint64_t first = set->runs[i].first * job->plan.chunk;
+		uint64_t end = RTE_MIN(set->runs[i].end * job->plan.chunk, job->plan.bytes);
 
-		if (!(job->done_map[chunk / 64] & (1ull << (chunk % 64))))
-			continue;
-		if (chunk != next) {
-			if (count < n)
-				ranges[count] = (struct pl_copy_range){
-					.slba = job->dst.first + chunk * job->plan.chunk / unit,
-				};
-			count++;
-		}
-		if (count <= n)
-			ranges[count - 1].nlb += nlb;
-		next = chunk + 1;
+		ranges[i] = (struct pl_copy_range){
+			.slba = job->dst.first + first / unit,
+			.nlb = (end - first) / unit,
+		};
 	}
-	return count;
+	return (int)set->n;
 }
 
 void pl_copy_destroy(struct pl_copy *job)
@@ -358,9 +444,12 @@ void pl_copy_destroy(struct pl_copy *job)
 	}
 	free(job->write_hist);
 	free(job->read_hist);
-	free(job->done_map);
+	copy_range_set_fini(&job->verified);
+	copy_range_set_fini(&job->acked);
 	free(job->dst.waiting);
 	free(job->src.waiting);
+	free(job->written);
+	free(job->landed);
 	free(job->landing);
 	free(job->free_slots);
 	free(job->slots);

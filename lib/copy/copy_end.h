@@ -27,6 +27,7 @@ struct copy_io {
 	uint32_t done; /* the file end's: bytes moved so far */
 	int error;     /* out: 0, or a negative errno that ops->failed() explains */
 	bool write;
+	bool sync; /* of no bytes: ops->sync()'s */
 };
 
 struct copy_end_stats {
@@ -61,6 +62,10 @@ struct copy_end_ops {
 	uint32_t (*submit)(struct copy_end *end, struct copy_io *const *ios, uint32_t n);
 	uint32_t (*poll)(struct copy_end *end, struct copy_io **done, uint32_t n);
 
+	/* Makes what was written survive a loss of power: 1 if poll() will return @io for that, 0 if it
+	 * is done or needless, or a negative errno. */
+	int (*sync)(struct copy_end *end, struct copy_io *io);
+
 	/* Why @io has an error, as "read of ... failed @when..."; returns the user's errno. */
 	int (*failed)(const struct copy_end *end, const struct copy_io *io, const char *when);
 	int (*error)(const struct copy_end *end); /* nothing will complete any more */
@@ -82,6 +87,7 @@ struct copy_end {
 	uint64_t first;              /* start of the range, units */
 	uint32_t max_depth;
 	bool writes; /* the destination */
+	const char *sync_by; /* "Flush", "fdatasync()"; "" if it has no volatile cache */
 	struct iovec peer; /* the job's buffers, if in a peer's memory; else of no bytes */
 	union {
 		struct {

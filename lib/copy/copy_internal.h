@@ -11,12 +11,16 @@
 #include <peerlane/pl_copy.h>
 
 #include "copy_end.h"
+#include "nvme_internal.h"
+#include "range_set.h"
 
 #define COPY_DEFAULT_CHUNK (128u << 10)
 #define COPY_DEFAULT_DEPTH 32u
 #define COPY_BURST	   32u
 #define COPY_TIMEOUT_S	   30u
 #define COPY_SUSPECT_MS	   100u
+#define COPY_SYNC_TIMEOUTS 10u /* a Flush may take so many times COPY_TIMEOUT_S */
+#define COPY_LANDING_UNIT  4096u
 
 /* One chunk in flight. The pair of I/Os is used for both legs while copying, and for the two reads
  * while verifying. */
@@ -28,9 +32,12 @@ struct copy_slot {
 	uint64_t nonce;
 	uint64_t chunk;	    /* index of the chunk */
 	uint64_t start;	    /* TSC at submission of the leg under way */
+	uint64_t completed; /* landing: TSC when the read completed */
+	struct copy_end *at; /* that has its I/O; NULL: none (verifying: the destination) */
 	uint32_t len;	    /* bytes of the chunk */
+	uint32_t landed;    /* landing: the nonces up to here are gone */
 	uint32_t pending;   /* verifying: reads outstanding */
-	uint32_t retries;   /* landing: re-reads so far */
+	bool failed;	    /* verifying: one of them did */
 };
 
 struct pl_copy {
@@ -39,6 +46,7 @@ struct pl_copy {
 	struct copy_end src;
 	struct copy_end dst;
 	bool verify;
+	bool no_sync;
 	volatile sig_atomic_t cancelled;
 	int error; /* first failure; the job drains, then ends with it */
 	char message[512]; /* and what pl_errmsg() said of it */
@@ -47,14 +55,22 @@ struct pl_copy {
 	struct pl_p2p_heap *heap;
 	uint8_t *bufs;
 	size_t buf_stride;
-	size_t piece; /* bytes that one transfer of the source moves at most */
+	size_t unit; /* bytes that have a nonce each */
 	struct copy_slot *slots;
 	struct copy_slot **free_slots;
 	uint32_t nb_free;
 	struct copy_slot **landing; /* read, arrival not proven yet */
+	struct copy_slot **landed;  /* this round: data is there if the provider is alive */
+	struct copy_slot **written; /* this round: acknowledged if the provider is alive */
 	uint32_t nb_landing;
+	uint32_t nb_landed;
+	uint32_t nb_written;
+	struct nvme_devmem_proof proof; /* of the provider */
 	uint64_t next_chunk;
-	uint64_t *done_map; /* one bit per chunk whose write completed */
+	struct copy_range_set acked;	/* chunks */
+	struct copy_range_set verified; /* chunks that compared equal */
+	bool verify_begun;
+	struct copy_io sync_io;
 
 	uint8_t *verify_bufs;
 	uint32_t verify_depth;
@@ -79,9 +95,14 @@ void copy_fail(struct pl_copy *job, int err); /* keeps the first, and its messag
 
 /* landing.c */
 void landing_stamp(const struct pl_copy *job, struct copy_slot *slot);
-int landing_flush(const struct pl_copy *job, const struct copy_slot *last);
+int landing_flush(struct pl_copy *job, const struct copy_slot *last);
 bool landing_arrived(struct pl_copy *job, struct copy_slot *slot);
+bool landing_overdue(const struct pl_copy *job, const struct copy_slot *slot, uint64_t now);
 int landing_lost(const struct pl_copy *job, const struct copy_slot *slot);
+
+/* sync.c */
+int sync_start(struct pl_copy *job); /* 1: begun; 0: there is nothing to do */
+bool sync_round(struct pl_copy *job); /* true while it goes on */
 
 /* verify.c */
 void verify_start(struct pl_copy *job);

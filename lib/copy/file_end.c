@@ -4,12 +4,14 @@
  * io_uring_enter() hands a burst to the kernel; completions are read from the ring without one,
  * unless the device is polled.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <rte_common.h>
 
@@ -210,6 +212,10 @@ static bool complete(struct copy_end *end, struct copy_io *io, int res)
 	struct copy_file_queue *q = end->file.q;
 
 	io->error = 0;
+	if (io->sync) {
+		io->error = res;
+		return true;
+	}
 	if (res < 0 && res != -EAGAIN && res != -EINTR) {
 		io->error = res;
 		return true;
@@ -270,6 +276,10 @@ static int file_failed(const struct copy_end *end, const struct copy_io *io, con
 	uint64_t at = end->first + io->at;
 	bool peer = copy_end_at_peer(end, io->buf);
 
+	if (io->sync)
+		return pl_fail(io->error == -ENOSPC ? -ENOSPC : -EIO,
+			       "fdatasync() of %s failed: %s: what was copied may not survive a loss of power",
+			       name, strerror(-io->error));
 	switch (-io->error) {
 	case -FILE_ENDED:
 		return pl_fail(-EIO,
@@ -302,6 +312,28 @@ static int file_failed(const struct copy_end *end, const struct copy_io *io, con
 	return pl_fail(io->error == -ENOMEM ? -ENOMEM : -EIO,
 		       "%s of %u bytes at offset %" PRIu64 " failed on %s%s: %s", what, io->len, at, name,
 		       when, strerror(-io->error));
+}
+
+/* Ring entries of polled devices are reads and writes only, so there it waits. */
+static int file_sync(struct copy_end *end, struct copy_io *io)
+{
+	struct copy_file_queue *q = end->file.q;
+	struct io_uring_sqe *sqe = q->polled ? NULL : io_uring_get_sqe(&q->ring);
+	int rc;
+
+	if (sqe) {
+		io_uring_prep_fsync(sqe, q->fd, IORING_FSYNC_DATASYNC);
+		io_uring_sqe_set_flags(sqe, q->sqe_flags);
+		io_uring_sqe_set_data(sqe, io);
+		q->in_flight++;
+		enter(q);
+		return 1;
+	}
+	do
+		rc = fdatasync(end->file.handle->fd) ? -errno : 0;
+	while (rc == -EINTR);
+	io->error = rc;
+	return rc ? file_failed(end, io, "") : 0;
 }
 
 static int file_no_error(const struct copy_end *end)
@@ -352,6 +384,7 @@ static const struct copy_end_ops file_end_ops = {
 	.prepare = file_prepare,
 	.submit = file_submit,
 	.poll = file_poll,
+	.sync = file_sync,
 	.failed = file_failed,
 	.error = file_no_error,
 	.check = file_check,
@@ -368,6 +401,7 @@ void file_end_init(struct copy_end *end, struct pl_copy_file *file, uint64_t off
 	end->ctrlr = NULL;
 	end->unit = 1;
 	end->block = file->align;
+	end->sync_by = "fdatasync()";
 	end->first = offset;
 	end->max_depth = MAX_DEPTH;
 	end->writes = writes;

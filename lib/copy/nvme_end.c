@@ -90,8 +90,25 @@ static uint32_t nvme_poll(struct copy_end *end, struct copy_io **done, uint32_t 
 	return got;
 }
 
+static int nvme_sync(struct copy_end *end, struct copy_io *io)
+{
+	struct pl_nvme_op *op = &io->op;
+
+	if (!end->sync_by[0])
+		return 0;
+	pl_nvme_op_set(op, NVME_CMD_FLUSH, end->nvme.ns, NULL, 0, 0);
+	op->ctx = io;
+	if (pl_nvme_submit(end->nvme.qp, &op, 1) == 1)
+		return 1;
+	return pl_nvme_qpair_error(end->nvme.qp) ? pl_nvme_qpair_error(end->nvme.qp) :
+						   pl_fail(-EIO, "%s: no room for a Flush", end->name);
+}
+
 static int nvme_failed(const struct copy_end *end, const struct copy_io *io, const char *when)
 {
+	if (io->sync)
+		return pl_fail(-EIO, "Flush failed on %s: %s: what was copied may not survive a loss of power",
+			       end->place, pl_nvme_status_str(io->op.status));
 	return pl_fail(-EIO, "%s of %u blocks at LBA %" PRIu64 " failed on %s%s: %s",
 		       io->write ? "write" : "read", io->op.nlb, io->op.slba, end->place, when,
 		       pl_nvme_status_str(io->op.status));
@@ -141,6 +158,7 @@ static const struct copy_end_ops nvme_end_ops = {
 	.prepare = nvme_prepare,
 	.submit = nvme_submit,
 	.poll = nvme_poll,
+	.sync = nvme_sync,
 	.failed = nvme_failed,
 	.error = nvme_error,
 	.check = nvme_check,
@@ -160,6 +178,7 @@ void nvme_end_init(struct copy_end *end, struct pl_nvme_ns *ns, uint64_t slba)
 	end->ctrlr = ns->ctrlr;
 	end->unit = 1u << ns->lba_shift;
 	end->block = end->unit;
+	end->sync_by = info.vwc ? "Flush" : "";
 	end->first = slba;
 	end->max_depth = info.max_entries - 1;
 	end->nvme.ns = ns;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The copying phase. A chunk goes through: free slot -> read in flight -> (landing) -> write in
- * flight -> free slot. Every round reaps both queues and refills both with one burst each, so
- * reads and writes overlap, in whatever order they complete.
+ * The copying phase. A chunk goes through: free slot -> read in flight -> (landing) -> landed -> write
+ * in flight -> written -> free slot. Every round reaps both queues and refills both with one burst
+ * each, so reads and writes overlap, in whatever order they complete. Between the two it proves once
+ * that the provider is alive: only then has landed what seems so, and is acknowledged what was written.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -12,7 +13,6 @@
 #include <rte_cycles.h>
 
 #include "copy_internal.h"
-#include "nvme_internal.h"
 #include "pl_log.h"
 
 uint64_t copy_chunk_len(const struct pl_copy *job, uint64_t chunk)
@@ -47,25 +47,37 @@ static void start_write(struct pl_copy *job, struct copy_slot *slot)
 		return;
 	}
 	slot->start = rte_rdtsc();
+	slot->at = &job->dst;
 	copy_end_queue(&job->dst, &slot->dst_io);
 }
 
 static void read_done(struct pl_copy *job, struct copy_slot *slot, uint64_t now)
 {
+	slot->at = NULL;
 	if (slot->src_io.error) {
 		copy_fail(job, job->src.ops->failed(&job->src, &slot->src_io, ""));
 		free_slot(job, slot);
 		return;
 	}
 	pl_hist_record(job->read_hist, now - slot->start);
+	slot->completed = now;
 	if (job->plan.landing_check && !landing_arrived(job, slot))
 		job->landing[job->nb_landing++] = slot;
 	else
-		start_write(job, slot);
+		job->landed[job->nb_landed++] = slot;
+}
+
+static int prove(struct pl_copy *job)
+{
+	if (!job->provider)
+		return 0;
+	job->stats.proofs++;
+	job->stats.device_reads += job->proof.reads;
+	return nvme_devmem_proof_check(&job->proof);
 }
 
 /* Looks once more at the chunks that had not landed. */
-static void landing_round(struct pl_copy *job)
+static void landing_round(struct pl_copy *job, uint64_t now)
 {
 	uint32_t left = 0;
 
@@ -74,34 +86,64 @@ static void landing_round(struct pl_copy *job)
 		int rc;
 
 		if (landing_arrived(job, slot)) {
-			start_write(job, slot);
+			job->landed[job->nb_landed++] = slot;
 			continue;
 		}
-		rc = landing_lost(job, slot);
-		if (rc) {
-			copy_fail(job, rc);
-			free_slot(job, slot);
-		} else {
+		if (!landing_overdue(job, slot, now)) {
 			job->landing[left++] = slot;
+			continue;
 		}
+		rc = prove(job); /* a dead provider is the better reason */
+		copy_fail(job, rc ? rc : landing_lost(job, slot));
+		free_slot(job, slot);
 	}
 	job->nb_landing = left;
 }
 
-/* @lost: the provider's memory is not the provider's any more, and what was written may be what took
- * its place. */
-static void write_done(struct pl_copy *job, struct copy_slot *slot, uint64_t now, bool lost)
+static void write_done(struct pl_copy *job, struct copy_slot *slot, uint64_t now)
 {
+	slot->at = NULL;
 	if (slot->dst_io.error) {
 		copy_fail(job, job->dst.ops->failed(&job->dst, &slot->dst_io, ""));
-	} else if (lost) {
-		copy_fail(job, -ENODEV);
-	} else {
-		pl_hist_record(job->write_hist, now - slot->start);
-		job->done_map[slot->chunk / 64] |= 1ull << (slot->chunk % 64);
-		job->stats.bytes_copied += slot->len;
+		free_slot(job, slot);
+		return;
 	}
+	pl_hist_record(job->write_hist, now - slot->start);
+	job->written[job->nb_written++] = slot;
+}
+
+static void acknowledge(struct pl_copy *job, struct copy_slot *slot)
+{
+	copy_range_set_add(&job->acked, slot->chunk);
+	job->stats.bytes_copied += slot->len;
 	free_slot(job, slot);
+}
+
+/* What this round saw counts if the provider is alive now: it was all the time, then. */
+static void settle(struct pl_copy *job)
+{
+	int rc;
+
+	if (!job->nb_written && !job->nb_landed)
+		return;
+	rc = prove(job);
+	if (rc)
+		copy_fail(job, rc);
+	for (uint32_t i = 0; i < job->nb_written; i++) {
+		if (rc == 0) {
+			acknowledge(job, job->written[i]);
+			continue;
+		}
+		job->stats.bytes_unproven += job->written[i]->len;
+		free_slot(job, job->written[i]);
+	}
+	for (uint32_t i = 0; i < job->nb_landed; i++) {
+		if (rc == 0)
+			job->stats.landing_checks += job->plan.landing_check;
+		start_write(job, job->landed[i]); /* which it does not after a failure */
+	}
+	job->nb_written = 0;
+	job->nb_landed = 0;
 }
 
 static void prepare(struct pl_copy *job, struct copy_slot *slot, uint64_t chunk)
@@ -128,6 +170,7 @@ static void start_reads(struct pl_copy *job)
 		last = job->free_slots[--job->nb_free];
 		prepare(job, last, job->next_chunk++);
 		last->start = now;
+		last->at = &job->src;
 		if (job->plan.landing_check)
 			landing_stamp(job, last);
 		copy_end_queue(&job->src, &last->src_io);
@@ -139,6 +182,12 @@ static void start_reads(struct pl_copy *job)
 		copy_fail(job, rc);
 }
 
+static void drop(struct pl_copy *job, struct copy_slot *slot)
+{
+	slot->at = NULL;
+	free_slot(job, slot);
+}
+
 /* After a failure nothing more is sent: what waits in line goes back to the free slots. */
 static void drop_waiting(struct pl_copy *job)
 {
@@ -146,11 +195,11 @@ static void drop_waiting(struct pl_copy *job)
 
 	for (size_t i = 0; i < RTE_DIM(ends); i++) {
 		for (uint32_t k = 0; k < ends[i]->nb_waiting; k++)
-			free_slot(job, ends[i]->waiting[k]->slot);
+			drop(job, ends[i]->waiting[k]->slot);
 		ends[i]->nb_waiting = 0;
 	}
 	for (uint32_t i = 0; i < job->nb_landing; i++)
-		free_slot(job, job->landing[i]);
+		drop(job, job->landing[i]);
 	job->nb_landing = 0;
 }
 
@@ -160,19 +209,17 @@ bool copy_round(struct pl_copy *job)
 	struct copy_io *done[COPY_BURST];
 	uint32_t nb_reads, nb_writes;
 	uint64_t now;
-	bool lost;
 
 	nb_writes = dst->ops->poll(dst, done, COPY_BURST);
-	/* Asked after they completed: if it is not lost now, it was not then. */
-	lost = job->provider && nvme_ctrlr_lost(job->provider);
 	now = rte_rdtsc();
 	for (uint32_t i = 0; i < nb_writes; i++)
-		write_done(job, done[i]->slot, now, lost);
+		write_done(job, done[i]->slot, now);
 	if (job->nb_landing)
-		landing_round(job);
+		landing_round(job, now);
 	nb_reads = src->ops->poll(src, done, COPY_BURST);
 	for (uint32_t i = 0; i < nb_reads; i++)
 		read_done(job, done[i]->slot, now);
+	settle(job);
 	if (nb_reads || nb_writes)
 		job->last_progress = now;
 	if (!job->error && !job->cancelled)

@@ -81,30 +81,36 @@ static bool role_allowed(const struct pl_copy *job, const struct pl_nvme_ctrlr *
 	       (is_src || is_dst || allowed(ctrlr, kind, ROLE_THIRD));
 }
 
-/* Chunks that fit in the heap's largest run, up to the depth wanted. */
-static uint32_t depth_that_fits(const struct pl_copy *job, struct pl_p2p_heap *heap)
+/* Bytes in a row for chunks: the canary of the proof takes a page, of what is left elsewhere or of that. */
+static size_t room_for_chunks(struct pl_p2p_heap *heap)
 {
 	struct pl_p2p_heap_stats stats;
 
 	pl_p2p_heap_stats(heap, &stats);
-	return (uint32_t)RTE_MIN(stats.largest_free / job->buf_stride, (size_t)job->plan.depth);
+	if (stats.free - stats.largest_free >= PL_P2P_PAGE)
+		return stats.largest_free;
+	return stats.largest_free - RTE_MIN(stats.largest_free, PL_P2P_PAGE);
+}
+
+/* Chunks that fit in the heap's largest run, up to the depth wanted. */
+static uint32_t depth_that_fits(const struct pl_copy *job, struct pl_p2p_heap *heap)
+{
+	return (uint32_t)RTE_MIN(room_for_chunks(heap) / job->buf_stride, (size_t)job->plan.depth);
 }
 
 static int too_small(const struct pl_copy *job, const struct pl_nvme_ctrlr *ctrlr,
 		     enum pl_mem_kind kind, bool depth_given)
 {
-	struct pl_p2p_heap_stats stats;
-	size_t fit;
+	size_t room = room_for_chunks(pl_nvme_ctrlr_heap(ctrlr, kind));
+	size_t fit = room / job->buf_stride;
 
-	pl_p2p_heap_stats(pl_nvme_ctrlr_heap(ctrlr, kind), &stats);
-	fit = stats.largest_free / job->buf_stride;
 	if (fit == 0)
-		return pl_fail(-EINVAL, "the %s of %s has %zu KiB free, too small for one chunk of %u "
-			       "bytes: lower -o, or use --via host", kind_name(kind),
-			       ctrlr_name(ctrlr), stats.largest_free >> 10, job->plan.chunk);
-	return pl_fail(-EINVAL, "the %s of %s has %zu KiB free, too small for depth %u x %u bytes%s: "
-		       "use -q %zu or less, a smaller -o, or --via host", kind_name(kind),
-		       ctrlr_name(ctrlr), stats.largest_free >> 10, job->plan.depth,
+		return pl_fail(-EINVAL, "the %s of %s has %zu KiB free beside the canary's page, too "
+			       "small for one chunk of %u bytes: lower -o, or use --via host", kind_name(kind),
+			       ctrlr_name(ctrlr), room >> 10, job->plan.chunk);
+	return pl_fail(-EINVAL, "the %s of %s has %zu KiB free beside the canary's page, too small "
+		       "for depth %u x %u bytes%s: use -q %zu or less, a smaller -o, or --via host", kind_name(kind),
+		       ctrlr_name(ctrlr), room >> 10, job->plan.depth,
 		       job->plan.chunk, depth_given ? "" : " (the default)", fit);
 }
 
@@ -361,6 +367,9 @@ int copy_plan(const struct pl_copy_opts *opts, struct pl_copy *job)
 	p->chunk = opts->chunk ? opts->chunk : COPY_DEFAULT_CHUNK;
 	p->depth = opts->depth ? opts->depth : COPY_DEFAULT_DEPTH;
 	p->landing_check = !opts->no_landing_check;
+	p->landing_unit = opts->landing_unit ? opts->landing_unit : COPY_LANDING_UNIT;
+	if (p->landing_unit % 512)
+		return pl_fail(-EINVAL, "a landing unit of %u bytes is no multiple of 512", p->landing_unit);
 	rc = init_ends(opts, job);
 	if (rc == 0)
 		rc = check_ranges(job, opts);

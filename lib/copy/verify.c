@@ -14,6 +14,7 @@
 
 void verify_start(struct pl_copy *job)
 {
+	job->verify_begun = true;
 	job->next_chunk = 0;
 	job->nb_free = 0;
 	for (uint32_t i = 0; i < job->verify_depth; i++) {
@@ -43,13 +44,15 @@ static void read_done(struct pl_copy *job, const struct copy_end *end, const str
 
 	if (io->error)
 		copy_fail(job, end->ops->failed(end, io, " while verifying"));
+	slot->failed |= io->error != 0;
 	if (--slot->pending)
 		return;
-	if (!job->error) {
-		if (memcmp(slot->buf, slot->dst_buf, slot->len) != 0)
-			copy_fail(job, differs(job, slot));
-		else
-			job->stats.bytes_verified += slot->len;
+	slot->at = NULL;
+	if (!slot->failed && memcmp(slot->buf, slot->dst_buf, slot->len) != 0) {
+		copy_fail(job, differs(job, slot));
+	} else if (!slot->failed) {
+		job->stats.bytes_verified += slot->len;
+		copy_range_set_add(&job->verified, slot->chunk);
 	}
 	job->free_slots[job->nb_free++] = slot;
 }
@@ -67,8 +70,12 @@ static void start_chunk(struct pl_copy *job, struct copy_slot *slot, uint64_t ch
 {
 	uint64_t at = chunk * job->plan.chunk;
 
+	slot->chunk = chunk;
 	slot->len = (uint32_t)copy_chunk_len(job, chunk);
 	slot->pending = 2;
+	slot->failed = false;
+	slot->start = rte_rdtsc();
+	slot->at = &job->dst;
 	memset(slot->buf, 0x5a, slot->len);
 	memset(slot->dst_buf, 0xa5, slot->len);
 	start_read(&job->src, &slot->src_io, slot->buf, at);

@@ -45,7 +45,8 @@ void job_assert_ended(struct pl_copy *job, int err, const char *part);
 struct job_result {
 	struct pl_copy_range ranges[CHUNKS];
 	int n;
-	uint64_t copied;
+	uint64_t complete; /* bytes, as its counters have it: copied, or verified once it began to */
+	uint64_t unproven; /* bytes beside those that it may have changed */
 };
 void job_result(const struct pl_copy *job, struct job_result *result);
 

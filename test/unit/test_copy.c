@@ -118,8 +118,10 @@ static uint32_t random_depth(const struct kase *k)
 	enum pl_mem_kind kind;
 	uint64_t fit;
 
-	if (provider)
+	if (provider) {
 		pl_p2p_heap_stats(heap_of(provider, &kind), &stats);
+		stats.largest_free -= PL_P2P_PAGE; /* the canary's */
+	}
 	fit = stats.largest_free / RTE_ALIGN_CEIL((uint64_t)k->opts.chunk, PL_P2P_PAGE);
 	assert_true(fit > 0);
 	return 1 + (uint32_t)random_below(RTE_MIN(fit, queue));

@@ -194,39 +194,53 @@ static void test_depth(void **state)
 	struct pl_copy_plan plan;
 
 	(void)state;
-	/* 64 KiB hold four chunks of 16 KiB. */
+	/* 64 KiB hold a canary and three chunks of 16 KiB. */
 	o.via = PL_COPY_VIA_DST;
 	o.chunk = 16384;
-	o.depth = 4;
+	o.depth = 3;
 	plan = accepted(o);
-	assert_int_equal(plan.depth, 4);
+	assert_int_equal(plan.depth, 3);
 	assert_false(plan.depth_reduced);
-	o.depth = 5;
-	refused(o, -EINVAL, "64 KiB free", "depth 5 x 16384");
-	refused(o, -EINVAL, "-q 4 or less", B);
+	o.depth = 4;
+	refused(o, -EINVAL, "60 KiB free", "depth 4 x 16384");
+	refused(o, -EINVAL, "-q 3 or less", B);
 	o.depth = 0;
 	plan = accepted(o);
-	assert_int_equal(plan.depth, 4);
+	assert_int_equal(plan.depth, 3);
 	assert_true(plan.depth_reduced);
 	/* A chunk takes whole pages. */
-	o.chunk = 20480;
-	assert_int_equal(accepted(o).depth, 3);
+	o.chunk = 28672;
+	assert_int_equal(accepted(o).depth, 2);
+	o.chunk = 61440;
+	assert_int_equal(accepted(o).depth, 1);
 	o.chunk = 69632;
 	refused(o, -EINVAL, "too small for one chunk of 69632", NULL);
 	o.depth = 1;
 	refused(o, -EINVAL, "too small for one chunk of 69632", NULL);
 	/* What another allocation took is not there. */
-	o.chunk = 16384;
-	o.depth = 4;
+	o.chunk = 20480;
+	o.depth = 3;
 	{
 		struct pl_p2p_heap *heap = pl_nvme_ctrlr_heap(ctrlr_of(B), PL_MEM_CMB);
 		void *page;
 
 		assert_int_equal(pl_p2p_alloc(heap, PAGE, 0, &page), 0);
-		refused(o, -EINVAL, "60 KiB free", "-q 3 or less");
+		refused(o, -EINVAL, "56 KiB free", "-q 2 or less");
 		pl_p2p_free(heap, page);
 	}
 	accepted(o);
+	/* Where there are more runs than the largest, the canary takes none of it. */
+	o.chunk = 16384;
+	{
+		struct pl_p2p_heap *heap = pl_nvme_ctrlr_heap(ctrlr_of(B), PL_MEM_CMB);
+		void *first, *second;
+
+		assert_int_equal(pl_p2p_alloc(heap, PAGE, 0, &first), 0);
+		assert_int_equal(pl_p2p_alloc(heap, 3 * PAGE, 0, &second), 0);
+		pl_p2p_free(heap, first);
+		assert_int_equal(accepted(o).depth, 3);
+		pl_p2p_free(heap, second);
+	}
 	/* Queues of 9 entries hold 8 commands. */
 	o = opts_of(BARE, A, 64);
 	o.via = PL_COPY_VIA_HOST;

@@ -271,7 +271,7 @@ static void test_lost_at_the_end(void **state)
 		pl_copy_destroy(job);
 		for (int k = 0; k < result.n; k++)
 			complete += result.ranges[k].nlb * BS;
-		assert_int_equal(complete, result.copied);
+		assert_int_equal(complete, result.complete);
 		assert_true(complete < LEN);
 		pl_guard_renew(guard);
 		recover(v);

@@ -25,10 +25,23 @@
  *
  * Reads and writes are in flight together and complete in any order. Where a controller writes into
  * another one's memory, its completion does not prove that the data arrived (posted writes have no
- * answer). So a random nonce is stamped into the last 8 bytes of the buffer and read back (which
- * also flushes it), and after the completion one 8-byte load must show that it is gone; else
- * the job ends with -EREMOTEIO. With `verify` source and destination are then read into host
- * memory and compared byte by byte.
+ * answer); and one that reads there is answered with zeros or ones, and a status of 0, by a provider
+ * that was reset or unplugged. So a chunk is *acknowledged* (counted, listed, exit status) by three
+ * things in this order:
+ *
+ * 1. Before the read a random nonce is stamped into the last 8 bytes of every `landing_unit` of the
+ *    buffer, and after the completion all of them must be gone.
+ * 2. The destination's write completes.
+ * 3. After that, once for a burst of completions, the provider is proven to be alive and the same: its
+ *    registers are as the library programmed them, a random canary in its memory is there, and it was
+ *    not reset. So it was at any time before, while nonces were looked at and data was read there.
+ *
+ * What completed since the last good proof is unproven: the job ends with -EREMOTEIO or -ENODEV, and
+ * those chunks are not complete. doc/proof.md tells what this cannot see. With `verify` source and
+ * destination are then read into host memory and compared byte by byte, which is the proof for that.
+ *
+ * At the end a namespace with a volatile write cache gets a Flush, and a file fdatasync(); a job that
+ * was stopped or failed does the same for what is complete, if it can. `no_sync` leaves that out.
  *
  * A job belongs to the thread that created it.
  *
@@ -82,6 +95,8 @@ struct pl_copy_opts {
 	uint64_t src_offset;	 /**< first byte of `src_file` */
 	uint64_t dst_offset;	 /**< first byte of `dst_file` */
 	uint64_t bytes;		 /**< length in bytes instead of `nlb`; of a file always */
+	uint32_t landing_unit;	 /**< bytes that get a nonce each; 0: 4096. A multiple of 512 */
+	bool no_sync;		 /**< do not flush the destination's cache at the end */
 };
 
 /** What a job will do; fixed when pl_copy_create() returned 0. */
@@ -99,22 +114,37 @@ struct pl_copy_plan {
 	uint32_t depth;
 	bool depth_reduced;	   /**< the memory holds fewer chunks than the default depth */
 	uint32_t dst_unit;	   /**< bytes of what pl_copy_range counts: an LBA; 1 in a file */
+	uint32_t landing_unit;	   /**< bytes that have a nonce each; 0 without a landing check */
+	char sync[24];		   /**< "Flush", "fdatasync()"; "" if nothing is flushed at the end */
+	char unproven[128];	   /**< what no check of this copy can see; "" with `verify` */
 	char src_io[96];	   /**< how a file is read: "io_uring, polled"; "" for a namespace */
 	char dst_io[96];	   /**< and how one is written */
 };
 
-enum pl_copy_phase { PL_COPY_COPYING, PL_COPY_VERIFYING, PL_COPY_DONE };
+enum pl_copy_phase { PL_COPY_COPYING, PL_COPY_SYNCING, PL_COPY_VERIFYING, PL_COPY_DONE };
+
+/** Whether what is complete survives a loss of power. */
+enum pl_copy_sync {
+	PL_COPY_UNSYNCED,      /**< not known: it was not asked for, or not done */
+	PL_COPY_SYNCED,	       /**< the destination's cache was flushed after the last write */
+	PL_COPY_SYNC_NEEDLESS, /**< the destination says that it has no volatile write cache */
+};
 
 /** Where a job is. Histograms are in TSC cycles. */
 struct pl_copy_stats {
 	enum pl_copy_phase phase;
 	int error;		    /**< 0, or the negative errno the job ended with */
-	uint64_t bytes_copied;	    /**< chunks whose write completed */
+	uint64_t bytes_copied;	    /**< chunks that were acknowledged */
+	uint64_t bytes_unproven;    /**< written after the last good proof of the provider */
 	uint64_t bytes_verified;
 	uint64_t copy_cycles;	    /**< TSC cycles from the first command to the last completion */
 	uint64_t verify_cycles;
+	enum pl_copy_sync sync;
 	uint64_t landing_checks;    /**< chunks whose arrival was proven */
 	uint64_t landing_retries;   /**< re-reads until a nonce was gone */
+	uint64_t proofs;	    /**< looks at the provider */
+	uint64_t device_reads;	    /**< 8-byte loads that nonces and 4- or 8-byte loads that proofs took:
+					 each is a round trip of the CPU to the provider */
 	bool traffic_known;	    /**< both ends count what they move; a file's bytes are those that
 					 the kernel said it moved, by the memory of the buffer */
 	struct pl_nvme_traffic copy_traffic;   /**< source and destination, while copying */
@@ -136,8 +166,7 @@ struct pl_copy_stats {
 /**
  * A file or block device, open for copies. Jobs use it one after the other, in the thread that
  * opened it. Copies of ranges do not make it shorter, as with dd's conv=notrunc; one that is written
- * past its end grows. What is written is on the device, but a new size may still be in the page
- * cache when a copy is done: fdatasync() makes that durable.
+ * past its end grows.
  */
 struct pl_copy_file;
 
@@ -194,9 +223,9 @@ PL_API const struct pl_copy_plan *pl_copy_plan(const struct pl_copy *job);
  * lacks, which a file system may take its time for.
  * @return 1 while there is more; 0 when everything asked for was done; -EIO for a failed command
  *   (with its NVMe status in the message) or for a file that became shorter, -ENOSPC if there is no
- *   room for a file, -EREMOTEIO for data that did not land, -EILSEQ for a
- *   byte that compared unequal, -ENODEV if a controller is gone or was reset, -ETIMEDOUT if no
- *   command completed for 30 s, -ECANCELED after pl_copy_cancel(). The result is final;
+ *   room for a file, -EREMOTEIO for data that did not land or a provider whose memory is another,
+ *   -EILSEQ for a byte that compared unequal, -ENODEV if a controller is gone or was reset, -ETIMEDOUT
+ *   if no command completed for 30 s (a Flush: 5 min), -ECANCELED after pl_copy_cancel(). The result is final;
  *   further calls return it again.
  */
 PL_API int pl_copy_poll(struct pl_copy *job);
@@ -206,15 +235,15 @@ PL_API void pl_copy_cancel(struct pl_copy *job);
 
 PL_API void pl_copy_stats(const struct pl_copy *job, struct pl_copy_stats *stats);
 
-/** A range of the destination that was written whole and acknowledged, in LBAs; in a file in bytes
- * (plan's `dst_unit`). */
+/** A range of the destination that is complete, in LBAs; in a file in bytes (plan's `dst_unit`). */
 struct pl_copy_range {
 	uint64_t slba;
 	uint64_t nlb;
 };
 
 /**
- * Which destination ranges are complete, ascending and merged.
+ * Which destination ranges are complete, ascending and merged: those that were acknowledged; once
+ * the job began to verify, those that compared equal.
  * @return how many there are; up to @p n are stored.
  */
 PL_API int pl_copy_complete_ranges(const struct pl_copy *job, struct pl_copy_range *ranges, int n);
