@@ -61,6 +61,10 @@ int app_copy_result_add(struct app_copy_result *r, const struct pl_copy *job, in
 	sum->bytes_verified += s.bytes_verified;
 	sum->copy_cycles += s.copy_cycles;
 	sum->verify_cycles += s.verify_cycles;
+	sum->bytes_unproven += s.bytes_unproven;
+	sum->sync = s.sync;
+	sum->proofs += s.proofs;
+	sum->device_reads += s.device_reads;
 	sum->landing_checks += s.landing_checks;
 	sum->landing_retries += s.landing_retries;
 	sum->traffic_known = sum->traffic_known && s.traffic_known;
@@ -84,17 +88,20 @@ bool app_copy_verified(const struct app_copy_result *r)
 
 void app_copy_print_plan(FILE *out, const struct pl_copy_plan *plan)
 {
-	char bytes[APP_SIZE_TEXT], chunk[APP_SIZE_TEXT];
+	char bytes[APP_SIZE_TEXT], chunk[APP_SIZE_TEXT], unit[APP_SIZE_TEXT];
 
 	fprintf(out, "path: %s (%s)\n", plan->path,
 		plan->p2p ? "peer to peer" : "through host DRAM");
 	if (plan->reason[0])
 		fprintf(out, "reason: %s\n", plan->reason);
-	fprintf(out, "plan: %s in %" PRIu64 " chunks of %s, %u in flight%s, landing check %s\n",
+	fprintf(out, "plan: %s in %" PRIu64 " chunks of %s, %u in flight%s, landing check %s%s\n",
 		app_size_format(plan->bytes, bytes), plan->chunks,
 		app_size_format(plan->chunk, chunk), plan->depth,
 		plan->depth_reduced ? " (as many as the memory holds)" : "",
-		plan->landing_check ? "on" : "off");
+		plan->landing_check ? "every " : "off",
+		plan->landing_check ? app_size_format(plan->landing_unit, unit) : "");
+	if (plan->unproven[0])
+		fprintf(out, "not proven without verification: %s\n", plan->unproven);
 	if (plan->src_io[0])
 		fprintf(out, "source file: %s\n", plan->src_io);
 	if (plan->dst_io[0])
@@ -158,6 +165,21 @@ const char *app_copy_summary(const struct app_copy_result *r, uint64_t hz, char 
 	return buf;
 }
 
+/* Whether what is complete survives a loss of power. */
+static void print_sync(FILE *out, const struct app_copy_result *r)
+{
+	switch (r->stats.sync) {
+	case PL_COPY_SYNCED:
+		fprintf(out, "sync: %s of the destination done\n", r->plan.sync);
+		break;
+	case PL_COPY_SYNC_NEEDLESS:
+		fprintf(out, "sync: the destination has no volatile write cache\n");
+		break;
+	default:
+		fprintf(out, "sync: none; what the destination has cached may not survive a loss of power\n");
+	}
+}
+
 /* What an interrupted or failed copy left usable. */
 static void print_ranges(FILE *out, const struct app_copy_result *r)
 {
@@ -180,8 +202,8 @@ void app_copy_print(FILE *out, const struct app_copy_result *r, uint64_t hz)
 		{ "copy", &s->copy_traffic },
 		{ "verify", &s->verify_traffic },
 	};
+	char text[320], size[APP_SIZE_TEXT];
 	struct app_table t;
-	char text[320];
 
 	app_table_init(&t, 8);
 	app_table_row(&t, "", "", "", "Latency(us)", "", "", "", "");
@@ -200,9 +222,21 @@ void app_copy_print(FILE *out, const struct app_copy_result *r, uint64_t hz)
 		"%" PRIu64 " CQ for %" PRIu64 " commands\n",
 		s->landing_checks, s->landing_retries, s->sq_doorbells, s->cq_doorbells,
 		s->commands);
+	if (s->proofs)
+		fprintf(out,
+			"proofs of the provider: %" PRIu64 "; reads of its memory and registers: %" PRIu64
+			", %.1f per chunk\n",
+			s->proofs, s->device_reads,
+			r->plan.chunk && s->bytes_copied ?
+				(double)s->device_reads * r->plan.chunk / (double)s->bytes_copied :
+				0.0);
+	if (s->bytes_unproven)
+		fprintf(out, "written but unproven: %s since the last proof of the provider\n",
+			app_size_format(s->bytes_unproven, size));
 	if (s->file_ios)
 		fprintf(out, "files: %" PRIu64 " system calls for %" PRIu64 " I/Os\n", s->syscalls,
 			s->file_ios);
+	print_sync(out, r);
 	if (r->error)
 		print_ranges(out, r);
 	fprintf(out, "%s\n", app_copy_summary(r, hz, text, sizeof(text)));
@@ -226,6 +260,21 @@ static json_t *traffic_or_null(const struct app_copy_result *r, const struct pl_
 	return r->stats.traffic_known ? app_traffic_json(t) : json_null();
 }
 
+static const char *sync_name(enum pl_copy_sync sync)
+{
+	return sync == PL_COPY_SYNCED ? "done" : sync == PL_COPY_SYNC_NEEDLESS ? "needless" : "none";
+}
+
+static json_t *proof_json(const struct app_copy_result *r)
+{
+	const struct pl_copy_stats *s = &r->stats;
+
+	return json_pack("{s:I, s:I, s:I, s:I, s:s}", "landing_unit", (json_int_t)r->plan.landing_unit,
+			 "provider_checks", (json_int_t)s->proofs, "device_reads",
+			 (json_int_t)s->device_reads, "unproven_bytes", (json_int_t)s->bytes_unproven,
+			 "beyond", r->plan.unproven);
+}
+
 static json_t *peerlane_json(const struct app_copy_result *r)
 {
 	const struct pl_copy_stats *s = &r->stats;
@@ -235,7 +284,7 @@ static json_t *peerlane_json(const struct app_copy_result *r)
 
 	return json_pack(
 		"{s:o, s:o, s:s, s:o, s:o, s:b, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:b, "
-		"s:I, s:{s:o, s:o}, s:o, s:I, s:{s:I, s:I}, s:I, s:{s:I, s:I}, s:o}",
+		"s:I, s:{s:o, s:o}, s:o, s:I, s:{s:I, s:I}, s:I, s:{s:I, s:I}, s:o, s:s, s:o}",
 		"src", app_json_text(r->src), "dst", app_json_text(r->dst), "via", r->via, "path",
 		app_json_text(r->plan.path), "reason", app_json_text(r->plan.reason), "p2p",
 		(int)r->plan.p2p, "provider", r->plan.provider, "chunk",
@@ -250,7 +299,7 @@ static json_t *peerlane_json(const struct app_copy_result *r)
 		(json_int_t)s->sq_doorbells, "cq", (json_int_t)s->cq_doorbells, "commands",
 		(json_int_t)s->commands,
 		"io_uring", "enters", (json_int_t)s->syscalls, "ios", (json_int_t)s->file_ios,
-		"complete_ranges", ranges_json(r));
+		"complete_ranges", ranges_json(r), "sync", sync_name(s->sync), "proof", proof_json(r));
 }
 
 json_t *app_copy_json(const struct app_copy_result *r, const char *jobname, json_t *options,

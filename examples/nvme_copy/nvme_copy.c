@@ -32,6 +32,9 @@ struct args {
 	struct app_via via;
 	uint64_t chunk; /* 0: the library's default */
 	uint64_t depth;
+	uint64_t landing_unit; /* 0: the library's default */
+	bool no_landing_check;
+	bool no_sync;
 	bool verify;
 	const char *json;
 };
@@ -56,6 +59,8 @@ static const char usage[] =
 	"  -o, --bs SIZE     bytes per command (128K)\n"
 	"  -q, --qd N        chunks in flight (32, or as many as the CMB or PMR holds)\n"
 	"  --no-verify       do not read both ranges back and compare them\n"
+	"  --no-sync         do not flush the destination's cache at the end\n"
+	"  --landing-unit SIZE  bytes that are each seen to arrive in a peer's memory (4K), or off\n"
 	"  --json FILE       write the result as JSON to FILE, or - for standard output\n"
 	"  -h, --help        this text\n"
 	"\n"
@@ -66,13 +71,15 @@ static const char usage[] =
 	"            nvme_emu0 nvme_emu1\n"
 	"  nvme_copy --vdev nvme_emu0,size=1G,cmb=64M -- file:disk.img nvme_emu0 --via dst\n";
 
-enum { OPT_VIA = 256, OPT_NO_VERIFY, OPT_JSON };
+enum { OPT_VIA = 256, OPT_NO_VERIFY, OPT_NO_SYNC, OPT_LANDING_UNIT, OPT_JSON };
 
 static const struct option long_options[] = {
 	{ "via", required_argument, NULL, OPT_VIA },
 	{ "bs", required_argument, NULL, 'o' },
 	{ "qd", required_argument, NULL, 'q' },
 	{ "no-verify", no_argument, NULL, OPT_NO_VERIFY },
+	{ "no-sync", no_argument, NULL, OPT_NO_SYNC },
+	{ "landing-unit", required_argument, NULL, OPT_LANDING_UNIT },
 	{ "json", required_argument, NULL, OPT_JSON },
 	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 },
@@ -90,6 +97,14 @@ static int parse_option(struct args *args, int c)
 	case OPT_NO_VERIFY:
 		args->verify = false;
 		return 0;
+	case OPT_NO_SYNC:
+		args->no_sync = true;
+		return 0;
+	case OPT_LANDING_UNIT:
+		args->no_landing_check = !strcmp(optarg, "off");
+		if (args->no_landing_check)
+			return 0;
+		return app_cli_size("--landing-unit", optarg, 512, 1ull << 30, &args->landing_unit);
 	case OPT_JSON:
 		args->json = optarg;
 		return 0;
@@ -126,6 +141,9 @@ static int create_job(struct args *args, struct pl_copy **job)
 		.chunk = (uint32_t)args->chunk,
 		.depth = (uint32_t)args->depth,
 		.verify = args->verify,
+		.landing_unit = (uint32_t)args->landing_unit,
+		.no_landing_check = args->no_landing_check,
+		.no_sync = args->no_sync,
 	};
 	int rc = app_end_open("SRC", &args->src, false);
 
@@ -187,6 +205,7 @@ static int report(const struct args *args, const struct run *run, struct app_jso
 	result.dst = args->dst.text;
 	result.via = args->via.text;
 	result.verify = args->verify;
+	result.no_landing_check = args->no_landing_check;
 	rc = app_copy_result_add(&result, run->job, run->rc);
 	if (rc == 0) {
 		app_copy_print(json->human, &result, hz);

@@ -182,8 +182,8 @@ NVME_COPY = [
     ("device misspelt as file", BOTH, ("files:src.img", "nvme_emu1"), ["files:src.img", FILE_FORM]),
 
     # CMB
-    ("CMB too small for the depth", BOTH, (*PAIR, "-q", "9"), ["1024 KiB", "depth 9", "-q 8"]),
-    ("CMB too small for one chunk", BOTH, (*PAIR, "-o", "2M"), ["1024 KiB", "2097152"]),
+    ("CMB too small for the depth", BOTH, (*PAIR, "-q", "9"), ["1020 KiB", "depth 9", "-q 7"]),
+    ("CMB too small for one chunk", BOTH, (*PAIR, "-o", "2M"), ["1020 KiB", "2097152"]),
     ("no CMB where one is asked for", BOTH, (*PAIR, "--via", "src"), ["nvme_emu0", "CMB"]),
     ("CMB without WDS", (SRC, "nvme_emu1,path=dst.img,cmb=1M,cmbflags=rds"),
      (*PAIR, "--via", "dst"), ["nvme_emu1", "WDS"]),
@@ -233,7 +233,7 @@ TESTPMD = [
      (SRC, "nvme_emu1,path=dst.img,cmb=1M,bs=4096"), ("-w", "copy", "--count", "1", "-o", "6144"),
      ["6144", "4096"]),
     ("copy: CMB too small for the depth", BOTH, ("-w", "copy", "--count", "1", "-q", "9"),
-     ["1024 KiB", "depth 9"]),
+     ["1020 KiB", "depth 9"]),
     ("copy: file that is not there", BOTH, ("-w", "copy", "--src", "file:none.img", "--dst",
                                             "nvme_emu1"), ["--src", "none.img", FILE_FORM]),
     ("copy: new file, and nothing else right", BOTH,

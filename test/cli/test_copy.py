@@ -140,11 +140,11 @@ def depth_that_just_fits_the_CMB(t):
     t.random("src.img", 2 * MIB)
     t.poisoned("dst.img", 2 * MIB)
     job, _ = copied(t, ("nvme_emu0,path=src.img", "nvme_emu1,path=dst.img,cmb=1M"), "nvme_emu0",
-                    "nvme_emu1", "-q", "8")
-    t.equal(job["peerlane"]["depth"], 8, "depth")
+                    "nvme_emu1", "-q", "7")
+    t.equal(job["peerlane"]["depth"], 7, "depth")
     job, run = copied(t, ("nvme_emu0,path=src.img", "nvme_emu1,path=dst.img,cmb=1M"), "nvme_emu0",
                       "nvme_emu1")
-    t.equal(job["peerlane"]["depth"], 8, "depth when none was asked for")
+    t.equal(job["peerlane"]["depth"], 7, "depth when none was asked for")
     t.check("as many as the memory holds" in run.stdout, run)
 
 

@@ -11,7 +11,7 @@ set -euo pipefail
 
 build=${1:?usage: copy_vs_memcpy.sh BUILD_DIR}
 size=$((1 << 30))
-cmb=$((4 << 20)) # what 32 chunks of 128 KiB take
+cmb=$((4 << 20)) # what 32 chunks of 128 KiB take; the copy has a page more for its canary
 block=$((128 << 10))
 depth=32
 rounds=5
@@ -30,7 +30,7 @@ trap 'rm -rf "$work"' EXIT
 # Prints MiB/s, each byte counted once.
 copy() {
 	"$build/app/testpmd/peerlane-testpmd" -l "$cpu" --vdev "nvme_emu0,size=$size,populate=1" \
-		--vdev "nvme_emu1,size=$size,populate=1,cmb=$cmb" -- \
+		--vdev "nvme_emu1,size=$size,populate=1,cmb=$((cmb + 4096))" -- \
 		-w copy -o "$block" -q "$depth" -a 1 -t 1 --json "$work/copy.json" \
 		>"$work/log" 2>&1 || {
 		cat "$work/log" >&2
