@@ -75,6 +75,9 @@ struct pl_nvme_transport {
 	bool prp_in_cmb;
 	struct pl_guard guard; /* of all that is mapped of the device */
 	bool no_peers; /* mem_attach() found no way to let other controllers reach its memory */
+	/* Its writes may overtake each other on the way: Relaxed Ordering could not be turned off.
+	 * Set again by decode(). */
+	bool unordered;
 	int numa_node;
 };
 

@@ -3,6 +3,7 @@
 #define ALLOW_EXPERIMENTAL_API
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/pci_regs.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +17,8 @@
 
 #include <peerlane/pl_err.h>
 
+#include "pci_devctl.h"
+#include "pci_sysfs.h"
 #include "pl_inject.h"
 #include "pl_log.h"
 #include "vfio_dev.h"
@@ -44,17 +47,27 @@ static struct vfio_region_info *region_info(struct vfio_dev *dev, uint32_t index
 	return info;
 }
 
-static int command_update(struct vfio_dev *dev, uint16_t set, uint16_t clear)
+static int config_space(struct vfio_dev *dev, struct pci_config *config)
 {
 	struct vfio_region_info *info = region_info(dev, VFIO_PCI_CONFIG_REGION_INDEX);
-	uint16_t command;
-	off_t at;
-	int rc = 0;
 
 	if (!info)
 		return -EIO;
-	at = (off_t)info->offset + PCI_COMMAND;
+	*config = (struct pci_config){ dev->bdf, dev->fd, (off_t)info->offset };
 	free(info);
+	return 0;
+}
+
+static int command_update(struct vfio_dev *dev, uint16_t set, uint16_t clear)
+{
+	struct pci_config config;
+	uint16_t command;
+	off_t at;
+	int rc = config_space(dev, &config);
+
+	if (rc)
+		return rc;
+	at = config.at + PCI_COMMAND;
 	if (pread(dev->fd, &command, 2, at) != 2)
 		return pl_fail(-EIO, "%s: cannot read its configuration space: %s", dev->bdf,
 			       strerror(errno));
@@ -75,6 +88,75 @@ int vfio_dev_decode(struct vfio_dev *dev)
 int vfio_dev_master(struct vfio_dev *dev, bool on)
 {
 	return command_update(dev, on ? PCI_COMMAND_MASTER : 0, on ? 0 : PCI_COMMAND_MASTER);
+}
+
+#define ORDER_BITS (PCI_EXP_DEVCTL_RELAX_EN | PCI_EXP_DEVCTL_NOSNOOP_EN)
+
+/* A virtual function's bits are reserved: those of its physical function count (SR-IOV 3.5.4),
+ * which are not ours to write, and which only root reads. */
+static void order_of_physfn(struct vfio_dev *dev, const char *physfn)
+{
+	struct pci_config config = { .bdf = physfn };
+	char path[PATH_MAX];
+	uint16_t devctl;
+	int rc = -EIO;
+
+	snprintf(path, sizeof(path), "%s/%s/config", pci_sysfs_root, physfn);
+	config.fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (config.fd >= 0) {
+		rc = pci_devctl_read(&config, &devctl);
+		close(config.fd);
+	}
+	dev->ordered = rc == 0 && !(devctl & PCI_EXP_DEVCTL_RELAX_EN);
+	if (dev->ordered || dev->order_told)
+		return;
+	dev->order_told = true;
+	PL_LOG(NOTICE, "%s: Relaxed Ordering %s on in its physical function %s, which decides; to turn it "
+	       "off: sudo setpci -s %s CAP_EXP+8.w=0:810", dev->bdf, rc ? "may be" : "is", physfn,
+	       physfn);
+}
+
+void vfio_dev_order(struct vfio_dev *dev)
+{
+	struct pci_config config;
+	char physfn[PCI_BDF_LEN];
+	uint16_t devctl, left;
+	int rc;
+
+	if (pci_sysfs_link(dev->bdf, "physfn", physfn, sizeof(physfn)) == 0) {
+		order_of_physfn(dev, physfn);
+		return;
+	}
+	dev->ordered = false;
+	rc = config_space(dev, &config);
+	if (rc == 0)
+		rc = pci_devctl_read(&config, &devctl);
+	if (rc == 0) {
+		/* Later on it is a reset's doing. */
+		if (!dev->devctl_known)
+			dev->devctl_was = devctl & ORDER_BITS;
+		dev->devctl_known = true;
+		rc = pci_devctl_update(&config, ORDER_BITS, 0, &left);
+	}
+	/* Without PCI Express there is neither. */
+	dev->ordered = rc == -ENOENT || (rc == 0 && !(left & PCI_EXP_DEVCTL_RELAX_EN));
+	if (dev->ordered || dev->order_told)
+		return;
+	dev->order_told = true;
+	if (rc)
+		PL_LOG(NOTICE, "Relaxed Ordering may be on: %s", pl_errmsg());
+	else
+		PL_LOG(NOTICE, "%s: Relaxed Ordering stays on: the device keeps the bit", dev->bdf);
+}
+
+static void order_restore(struct vfio_dev *dev)
+{
+	struct pci_config config;
+	uint16_t left;
+
+	if (dev->devctl_was && (config_space(dev, &config) ||
+				pci_devctl_update(&config, ORDER_BITS, dev->devctl_was, &left)))
+		PL_LOG(DEBUG, "%s", pl_errmsg());
 }
 
 /* Called by librte_eal's interrupt thread, which has read the eventfd. */
@@ -153,6 +235,7 @@ int vfio_dev_create(const char *bdf, int fd, struct vfio_dev **out)
 		free(dev);
 		return rc;
 	}
+	vfio_dev_order(dev);
 	listen_for_request(dev);
 	*out = dev;
 	return 0;
@@ -162,6 +245,7 @@ void vfio_dev_destroy(struct vfio_dev *dev)
 {
 	if (vfio_dev_master(dev, false))
 		PL_LOG(DEBUG, "%s", pl_errmsg());
+	order_restore(dev);
 	unlisten(dev);
 	close(dev->fd);
 	free(dev);

@@ -17,18 +17,31 @@ struct vfio_dev {
 	int fd;
 	struct rte_intr_handle *request; /* VFIO_PCI_REQ_IRQ_INDEX; NULL: not to be had */
 	bool asked_back; /* atomic */
+	bool ordered; /* Relaxed Ordering is known to be off, or to be none of the function's */
+	bool order_told; /* why it is not, which is said once */
+	bool devctl_known;
+	uint16_t devctl_was; /* the enables that the first vfio_dev_order() found on */
 	struct vfio_dev *next; /* the backend's */
 };
 
 /* Wraps @fd, which it owns from then on, and turns memory decoding on: mappings and exports made
- * before that would be revoked. 0, -ENOMEM, -EIO, -ENODEV. */
+ * before that would be revoked. Calls vfio_dev_order(). 0, -ENOMEM, -EIO, -ENODEV. */
 int vfio_dev_create(const char *bdf, int fd, struct vfio_dev **dev);
 
-/* Turns bus mastering off, so that the function cannot reach memory any more, and closes. */
+/* Turns bus mastering off, so that the function cannot reach memory any more, puts back what
+ * vfio_dev_order() cleared, and closes. */
 void vfio_dev_destroy(struct vfio_dev *dev);
 
 /* Sets COMMAND.MEM: the function's BARs answer. */
 int vfio_dev_decode(struct vfio_dev *dev);
+
+/*
+ * Clears Enable Relaxed Ordering and Enable No Snoop in Device Control: that a completion was seen
+ * says something about the data only if the data may not be overtaken on the way. A reset turns
+ * them on again, so this is called after each. @dev->ordered has the result; why it is not to be
+ * had is logged once, and no reason not to drive the function.
+ */
+void vfio_dev_order(struct vfio_dev *dev);
 
 /* Sets or clears COMMAND.MASTER, without which the function reads and writes no memory but its own. */
 int vfio_dev_master(struct vfio_dev *dev, bool on);

@@ -139,6 +139,7 @@ static int vfio_probe(const char *dev, const char *text, struct pl_ioas *ioas,
 		rc = pl_fail(-ENODEV, "%s is not in the IO address space", dev);
 		goto free_v;
 	}
+	v->base.unordered = !v->dev->ordered;
 	rc = v->p2pmem ? vfio_p2pmem_check(v->dev, v->p2pmem) : 0;
 	if (rc == 0)
 		rc = map_bar0(v);
@@ -190,13 +191,17 @@ static void vfio_write64(struct pl_nvme_transport *t, uint32_t off, uint64_t val
 }
 
 /* Registers that were replaced by ordinary memory are mapped again; device memory is when it is
- * attached again. */
+ * attached again. A reset turned Relaxed Ordering on again. */
 static int vfio_decode(struct pl_nvme_transport *t)
 {
 	struct vfio_transport *v = of(t);
 	int rc = vfio_dev_decode(v->dev);
 	void *bar0;
 
+	if (rc == 0) {
+		vfio_dev_order(v->dev);
+		t->unordered = !v->dev->ordered;
+	}
 	if (rc || !pl_guard_lost(&t->guard))
 		return rc;
 	rc = vfio_dev_map_bar(v->dev, 0, 0, v->bar0_len, v->bar0, &bar0);
