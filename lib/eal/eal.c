@@ -10,6 +10,7 @@
 
 #include "eal_args.h"
 #include "hugepages.h"
+#include "memory.h"
 #include "pl_inject.h"
 #include "pl_log.h"
 #include "poller.h"
@@ -18,6 +19,7 @@
 #define MIN_HUGEPAGE_BYTES (64ul << 20)
 /* librte_eal takes 64 MiB without hugepages and cannot grow; a deep pipeline wants more. */
 #define NO_HUGE_MIB "128"
+#define NO_HUGE_BYTES (128ul << 20)
 
 static struct eal_args args;
 static struct pl_subsystem *subsystems; /* ascending order */
@@ -75,6 +77,24 @@ static int check_all(void)
 	return 0;
 }
 
+/* The machine's hugepages may be another node's than --socket-mem wants. */
+static int check_nodes(void)
+{
+	char remedy[160];
+
+	for (unsigned int node = 0; node < RTE_DIM(args.node_bytes); node++) {
+		size_t want = args.node_bytes[node];
+		size_t free_bytes = want ? pl_hugepages_free_on(node) : 0;
+
+		if (free_bytes >= want)
+			continue;
+		pl_hugepages_remedy_on(node, want - free_bytes, remedy, sizeof(remedy));
+		return pl_fail(-EINVAL, "--socket-mem: %zu MiB are wanted on NUMA node %u, which has %zu MiB "
+			       "of hugepages free: %s", want >> 20, node, free_bytes >> 20, remedy);
+	}
+	return 0;
+}
+
 static int choose_pages(void)
 {
 	size_t want = args.mem_bytes ? args.mem_bytes : MIN_HUGEPAGE_BYTES;
@@ -84,9 +104,10 @@ static int choose_pages(void)
 		return 0;
 	free_bytes = pl_hugepages_free();
 	if (free_bytes >= want)
-		return 0;
+		return check_nodes();
 	if (args.huge_only[0])
-		return pl_fail(-ENOMEM, "%zu MiB of hugepages are free, %zu MiB are wanted, and %s means "
+		return pl_fail(args.mem_bytes ? -EINVAL : -ENOMEM,
+			       "%zu MiB of hugepages are free, %zu MiB are wanted, and %s means "
 			       "nothing without: %s", free_bytes >> 20, want >> 20, args.huge_only,
 			       pl_hugepages_remedy(want - free_bytes));
 	args.conf.no_huge = true;
@@ -94,6 +115,19 @@ static int choose_pages(void)
 	       "to have hugepages: %s", free_bytes >> 20, want >> 20,
 	       pl_hugepages_remedy(want - free_bytes));
 	return 0;
+}
+
+/* All that librte_eal takes at start is touched, and mapped for devices, at once. */
+static int check_memory(void)
+{
+	struct pl_memory_want want = {
+		.bytes = args.mem_bytes ? args.mem_bytes : args.conf.no_huge ? NO_HUGE_BYTES : 0,
+		.option = args.mem_option,
+		.huge = !args.conf.no_huge,
+		.pinned = args.conf.nb_pcis > 0,
+	};
+
+	return pl_memory_check(&want);
 }
 
 static int start_rte(void)
@@ -145,6 +179,8 @@ int pl_eal_init(int argc, char **argv)
 	if (rc)
 		goto free_args;
 	rc = choose_pages();
+	if (rc == 0)
+		rc = check_memory();
 	if (rc == 0)
 		rc = start_rte();
 	if (rc)

@@ -11,6 +11,9 @@
 #include "pl_inject.h"
 #include "pl_log.h"
 
+/* No machine has more. */
+#define MEM_MIB_MAX (1ul << 24)
+
 struct option_def {
 	const char *name; /* one character: a short option */
 	bool has_arg;
@@ -188,10 +191,11 @@ static int take_mem(struct eal_args *args, const char *opt, const char *val)
 	char *end;
 	unsigned long mib = strtoul(val, &end, 10);
 
-	if (!isdigit((unsigned char)val[0]) || *end || mib == 0 || mib > (1ul << 24))
+	if (!isdigit((unsigned char)val[0]) || *end || mib == 0 || mib > MEM_MIB_MAX)
 		return pl_fail(-EINVAL, "%s '%s' is not a memory size; the form is a number of MiB, "
 			       "such as 512", opt, val);
 	args->mem_bytes = mib << 20;
+	args->mem_option = "-m";
 	return 0;
 }
 
@@ -211,19 +215,27 @@ static int take_files(struct eal_args *args, const char *opt, const char *val)
 /* MiB for each NUMA node: "512,0". */
 static int take_socket_mem(struct eal_args *args, const char *opt, const char *val)
 {
-	unsigned long long mib = 0;
-	char *end = NULL;
+	size_t sum = 0, node_bytes[RTE_MAX_NUMA_NODES] = { 0 };
+	const char *at = val;
 
-	for (const char *at = val;; at = end + 1) {
-		if (!isdigit((unsigned char)*at))
+	for (unsigned int node = 0; node < RTE_MAX_NUMA_NODES && isdigit((unsigned char)*at); node++) {
+		char *end;
+		unsigned long mib = strtoul(at, &end, 10);
+
+		/* Each alone first: a sum of what was not looked at may overflow. */
+		if (mib > MEM_MIB_MAX)
 			break;
-		mib += strtoull(at, &end, 10);
-		if (*end == '\0' && mib <= 1ull << 24) {
-			args->mem_bytes = (size_t)mib << 20;
+		node_bytes[node] = (size_t)mib << 20;
+		sum += node_bytes[node];
+		if (*end == '\0' && sum <= (size_t)MEM_MIB_MAX << 20) {
+			args->mem_bytes = sum;
+			args->mem_option = "--socket-mem";
+			memcpy(args->node_bytes, node_bytes, sizeof(node_bytes));
 			return take_huge(args, opt, val);
 		}
-		if (*end != ',' || mib > 1ull << 24)
+		if (*end != ',')
 			break;
+		at = end + 1;
 	}
 	return pl_fail(-EINVAL, "%s '%s' is no list of memory sizes; the form is a number of MiB for each "
 		       "NUMA node, such as 512,0", opt, val);

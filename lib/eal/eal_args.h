@@ -6,6 +6,8 @@
 #ifndef PL_EAL_ARGS_H
 #define PL_EAL_ARGS_H
 
+#include <rte_config.h>
+
 #include "pl_subsystem.h"
 
 struct eal_args {
@@ -15,6 +17,8 @@ struct eal_args {
 	char **owned;
 	unsigned int nb_owned;
 	size_t mem_bytes; /* -m, or what --socket-mem adds up to; 0 if not given */
+	const char *mem_option; /* "-m" or "--socket-mem"; NULL if not given */
+	size_t node_bytes[RTE_MAX_NUMA_NODES]; /* --socket-mem */
 	int consumed;	  /* arguments up to and including "--" */
 	bool legacy_mem;
 	bool huge_files;  /* --huge-dir, --huge-unlink: not --in-memory */

@@ -21,6 +21,8 @@ NVME_COPY = [
     ("unknown short EAL option", (*BOTH, "-Z"), PAIR, ["-Z"]),
     ("EAL option without its value", (*BOTH, "-m"), PAIR, ["-m"]),
     ("malformed memory size", (*BOTH, "-m", "12x"), PAIR, ["12x", "number of MiB"]),
+    ("more memory than there is", (*BOTH, "-m", "16777216"), PAIR,
+     ["-m: 16777216 MiB", "MiB are available"]),
     ("malformed CPU list", (*BOTH, "-l", "0-"), PAIR, ["0-", "0,2-3"]),
     ("CPU out of reach", (*BOTH, "-l", "1023"), PAIR, ["1023"]),
     ("unknown IOMMU backend", (*BOTH, "--iommu=bogus"), PAIR, ["bogus", "soft"]),

@@ -182,9 +182,14 @@ static void test_kept_back(void **state)
 	assert_accepted("--socket-mem=512,0", "prog --socket-mem=512,0");
 	assert_int_equal(parse("--socket-mem=512,0,32", &args), 0);
 	assert_int_equal(args.mem_bytes, (size_t)544 << 20);
+	assert_true(args.node_bytes[0] == 512ull << 20 && !args.node_bytes[1] &&
+		    args.node_bytes[2] == 32ull << 20);
+	assert_string_equal(args.mem_option, "--socket-mem");
 	eal_args_free(&args);
 	REFUSED("--socket-mem=512,", "--socket-mem", "'512,'", "512,0");
 	REFUSED("--socket-mem=5x", "'5x'");
+	REFUSED("--socket-mem=1,18446744073709551615", "NUMA node"); /* which adds up to 0 */
+	REFUSED("--socket-mem=16777216,1", "NUMA node");
 	assert_int_equal(parse("--huge-unlink", &args), 0);
 	assert_true(args.huge_files && !args.legacy_mem);
 	assert_string_equal(args.huge_only, "--huge-unlink");

@@ -7,6 +7,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -30,6 +31,11 @@ enum { OK, FAILED, NOT_FIRED };
 		}                                                                           \
 	} while (0)
 
+#ifdef __SANITIZE_ADDRESS__
+#define ASAN true /* its shadow takes more than any limit */
+#else
+#define ASAN false
+#endif
 #define MAX_ARGS 24
 
 struct line {
@@ -194,6 +200,27 @@ static void test_refused(void **state)
 	refused("nvme_emu0,size=1M", "--iommu=soft,aw=40", -EINVAL, "aw=40");
 	refused("nvme_emu0,size=1M", "--iommu=", -EINVAL, "--iommu");
 	refused(NULL, "--frobnicate", -EINVAL, "'--frobnicate'");
+}
+
+/* More than the process may have is refused, not found out by who ends it. The limit on its address
+ * space is there so that the kernel need not, should this fail. */
+static int too_much_child(void *arg)
+{
+	struct line line = { .vdevs = two_devices, .nb_vdevs = 1, .extra = arg, .err = -EINVAL,
+			     .part = "MiB are available" };
+	struct rlimit limit = { .rlim_cur = 1ul << 40, .rlim_max = 1ul << 40 };
+
+	if (!ASAN)
+		CHILD_CHECK(setrlimit(RLIMIT_AS, &limit) == 0);
+	return refused_child(&line);
+}
+
+static void test_more_memory_than_there_is(void **state)
+{
+	static char most[] = "-m16777216";
+
+	(void)state;
+	assert_int_equal(fixture_in_child(too_much_child, most), OK);
 }
 
 /* ---- a good life ---- */
@@ -391,6 +418,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_more_memory_than_there_is),
 		cmocka_unit_test(test_whole_life),
 		cmocka_unit_test(test_argv),
 		cmocka_unit_test(test_cleanup_with_everything_left),

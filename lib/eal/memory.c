@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "memory.h"
+#include "pl_log.h"
+
+#define CAP_IPC_LOCK_BIT 14 /* <linux/capability.h>: pins without limit */
+/* The kernel's "unlimited" of a version 1 cgroup: the largest number of whole pages. */
+#define CGROUP_V1_MAX ((unsigned long long)LLONG_MAX & ~4095ull)
+
+const char *pl_memory_root = "";
+
+/* The least that was found. */
+struct room {
+	unsigned long long bytes;
+	char where[160];
+	char remedy[200];
+};
+
+static FILE *open_below(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+static FILE *open_below(const char *fmt, ...)
+{
+	char path[PATH_MAX];
+	int n = snprintf(path, sizeof(path), "%s", pl_memory_root);
+	va_list ap;
+
+	va_start(ap, fmt);
+	n += vsnprintf(path + n, sizeof(path) - (size_t)n, fmt, ap);
+	va_end(ap);
+	return n < (int)sizeof(path) ? fopen(path, "re") : NULL;
+}
+
+/* The number behind @key, which begins a line of @f; closes it. False if there is none. */
+static bool field(FILE *f, const char *key, int base, unsigned long long *val)
+{
+	size_t len = strlen(key);
+	bool found = false;
+	char line[512], *end;
+
+	while (f && !found && fgets(line, sizeof(line), f)) {
+		if (strncmp(line, key, len) != 0)
+			continue;
+		*val = strtoull(line + len, &end, base);
+		found = end != line + len;
+	}
+	if (f)
+		fclose(f);
+	return found;
+}
+
+/* Whether less is left here than anywhere before. */
+static bool least(struct room *room, unsigned long long limit, unsigned long long used)
+{
+	unsigned long long left = limit > used ? limit - used : 0;
+
+	if (left >= room->bytes)
+		return false;
+	room->bytes = left;
+	return true;
+}
+
+static void look_at_machine(struct room *room)
+{
+	unsigned long long kib;
+
+	if (field(open_below("/proc/meminfo"), "MemAvailable:", 10, &kib) &&
+	    least(room, kib << 10, 0)) {
+		snprintf(room->where, sizeof(room->where), "in this machine (MemAvailable)");
+		snprintf(room->remedy, sizeof(room->remedy),
+			 "end what has the rest: ps aux --sort=-rss | head");
+	}
+}
+
+/* The files of both versions' cgroups. */
+static const struct cgroup_files {
+	const char *mount, *limit, *usage, *cache;
+} cgroup_files[] = {
+	{ "/sys/fs/cgroup", "memory.max", "memory.current", "inactive_file " },
+	{ "/sys/fs/cgroup/unified", "memory.max", "memory.current", "inactive_file " },
+	{ "/sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes",
+	  "total_inactive_file " },
+};
+
+/* One group; @path is "" for the topmost. Its page cache makes room before anything is refused. */
+static void look_at_group(struct room *room, const struct cgroup_files *files, const char *path)
+{
+	unsigned long long limit, used = 0, cache = 0;
+
+	if (!field(open_below("%s%s/%s", files->mount, path, files->limit), "", 10, &limit) ||
+	    limit >= CGROUP_V1_MAX)
+		return; /* "max" is no number */
+	field(open_below("%s%s/%s", files->mount, path, files->usage), "", 10, &used);
+	field(open_below("%s%s/memory.stat", files->mount, path), files->cache, 10, &cache);
+	if (!least(room, limit, used > cache ? used - cache : 0))
+		return;
+	snprintf(room->where, sizeof(room->where), "in the memory cgroup %.100s", path[0] ? path : "/");
+	snprintf(room->remedy, sizeof(room->remedy),
+		 "raise its %s, or start the container with more (docker: --memory)", files->limit);
+}
+
+/* Every limit from the process's group up counts. In a container the path may be the host's, which
+ * is not there; then the topmost group is the container's. */
+static void look_at_groups(struct room *room, const struct cgroup_files *files, char *path)
+{
+	char *slash;
+
+	path[strcspn(path, "\n")] = '\0';
+	if (strcmp(path, "/") == 0)
+		path[0] = '\0';
+	for (;;) {
+		look_at_group(room, files, path);
+		slash = strrchr(path, '/');
+		if (!slash)
+			break;
+		*slash = '\0';
+	}
+}
+
+/* "4:memory:/path" of version 1, "0::/path" of version 2. */
+static void look_at_cgroups(struct room *room)
+{
+	FILE *f = open_below("/proc/self/cgroup");
+	char line[PATH_MAX];
+
+	while (f && fgets(line, sizeof(line), f)) {
+		char *controllers = strchr(line, ':'), *path;
+
+		path = controllers ? strchr(controllers + 1, ':') : NULL;
+		if (!path)
+			continue;
+		*path++ = '\0';
+		controllers++;
+		if (controllers[0] == '\0') {
+			char copy[PATH_MAX];
+
+			memcpy(copy, path, strlen(path) + 1);
+			look_at_groups(room, &cgroup_files[0], copy);
+			look_at_groups(room, &cgroup_files[1], path);
+		} else if (strcmp(controllers, "memory") == 0) {
+			look_at_groups(room, &cgroup_files[2], path);
+		}
+	}
+	if (f)
+		fclose(f);
+}
+
+static void look_at_address_space(struct room *room)
+{
+	unsigned long long kib = 0;
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_AS, &limit) || limit.rlim_cur == RLIM_INFINITY)
+		return;
+	field(open_below("/proc/self/status"), "VmSize:", 10, &kib);
+	if (least(room, limit.rlim_cur, kib << 10)) {
+		snprintf(room->where, sizeof(room->where), "within RLIMIT_AS");
+		snprintf(room->remedy, sizeof(room->remedy), "ulimit -v unlimited");
+	}
+}
+
+/* What the kernel pins for devices counts by process or by user, which no file tells. */
+static void look_at_memlock(struct room *room, size_t want)
+{
+	unsigned long long caps = 0;
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_MEMLOCK, &limit) || limit.rlim_cur == RLIM_INFINITY ||
+	    (field(open_below("/proc/self/status"), "CapEff:", 16, &caps) &&
+	     caps >> CAP_IPC_LOCK_BIT & 1))
+		return;
+	if (least(room, limit.rlim_cur, 0)) {
+		snprintf(room->where, sizeof(room->where), "to be pinned within RLIMIT_MEMLOCK");
+		snprintf(room->remedy, sizeof(room->remedy),
+			 "ulimit -l %zu (and memlock in /etc/security/limits.conf)", want >> 10);
+	}
+}
+
+int pl_memory_check(const struct pl_memory_want *want)
+{
+	struct room room = { .bytes = ULLONG_MAX };
+	bool given = want->option != NULL;
+
+	if (!want->huge) {
+		look_at_machine(&room);
+		look_at_cgroups(&room);
+		look_at_address_space(&room);
+	}
+	if (want->pinned)
+		look_at_memlock(&room, want->bytes);
+	if (want->bytes <= room.bytes)
+		return 0;
+	return pl_fail(given ? -EINVAL : -ENOMEM,
+		       "%s%s%zu MiB of memory are wanted, %llu MiB are available %s; ask for less with "
+		       "-m, or: %s",
+		       given ? want->option : "", given ? ": " : "", want->bytes >> 20,
+		       room.bytes >> 20, room.where, room.remedy);
+}

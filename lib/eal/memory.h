@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * How much memory the process may still take. Nothing is allocated: the kernel grants any mapping,
+ * and ends the process when its pages are touched and are not there.
+ */
+#ifndef PL_MEMORY_H
+#define PL_MEMORY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* What stands before /proc and /sys: "", but in tests. */
+extern const char *pl_memory_root;
+
+struct pl_memory_want {
+	size_t bytes;
+	const char *option; /* that asked for them, such as "-m"; NULL: nobody did */
+	bool huge;	    /* hugepages, which were counted already */
+	bool pinned;	    /* PCI devices will reach it */
+};
+
+/*
+ * 0 if @want is there: by the machine's MemAvailable, by the limits of the process's memory cgroup
+ * and those above it (either version), by RLIMIT_AS and, unless the process has CAP_IPC_LOCK, by
+ * RLIMIT_MEMLOCK. What cannot be read is no limit. Else, with a message that says which of them is
+ * the least, how much is left and what helps: -EINVAL if an option asked for that much, or -ENOMEM.
+ */
+int pl_memory_check(const struct pl_memory_want *want);
+
+#endif
