@@ -23,8 +23,8 @@ static const struct {
 	{ "type1", false, check_type1 },         { "memlock", false, check_memlock },
 	{ "hugepages", false, check_hugepages }, { "devices", false, check_devices },
 	{ "driver", true, check_driver },        { "iommu group", true, check_group },
-	{ "cdev node", true, check_cdev_node },  { "group node", true, check_group_node },
-	{ "dma-buf", true, check_dma_buf },
+	{ "in use", true, check_in_use },        { "cdev node", true, check_cdev_node },
+	{ "group node", true, check_group_node }, { "dma-buf", true, check_dma_buf },
 };
 #define NB_CHECKS (sizeof(checks) / sizeof(checks[0]))
 

@@ -93,11 +93,12 @@ void check_hugepages(struct check_run *run, const struct topo_ctrlr *dev);
 void check_devices(struct check_run *run, const struct topo_ctrlr *dev);
 void check_driver(struct check_run *run, const struct topo_ctrlr *dev);
 void check_group(struct check_run *run, const struct topo_ctrlr *dev);
+void check_in_use(struct check_run *run, const struct topo_ctrlr *dev);
 void check_cdev_node(struct check_run *run, const struct topo_ctrlr *dev);
 void check_group_node(struct check_run *run, const struct topo_ctrlr *dev);
 void check_dma_buf(struct check_run *run, const struct topo_ctrlr *dev);
 
-/* The mend of a machine whose IOMMU is off, for check_iommu() and check_group(). */
+/* The mend of a machine whose IOMMU is off. */
 void check_mend_iommu(struct check_run *run);
 
 #endif

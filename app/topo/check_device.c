@@ -8,11 +8,20 @@
 #include <rte_common.h>
 
 #include "check.h"
+#include "pci_group.h"
+
+/* No advice on drivers or nodes can work before there is an IOMMU. */
+static bool lacks_iommu(const struct topo_ctrlr *dev)
+{
+	return !dev->group[0] || pci_group_is_noiommu(dev->bdf);
+}
 
 /* Takes @dev from the kernel, after what uses it there. */
 static void mend_binding(struct check_run *run, const struct topo_ctrlr *dev)
 {
-	if (dev->use.more)
+	if (lacks_iommu(dev))
+		check_mend_iommu(run);
+	else if (dev->use.more)
 		check_mend(run, "%s && peerlane-topo --check %s   (there is more)", dev->use.release,
 			   dev->bdf);
 	else
@@ -60,35 +69,19 @@ void check_driver(struct check_run *run, const struct topo_ctrlr *dev)
 	mend_binding(run, dev);
 }
 
-/* Drivers that do no DMA of their own and may share a group (driver_managed_dma). */
-static bool harmless(const char *bdf)
-{
-	char driver[64];
-
-	return pci_sysfs_link(bdf, "driver", driver, sizeof(driver)) ||
-	       strcmp(driver, "pcieport") == 0 || strcmp(driver, "pci-stub") == 0 ||
-	       pci_sysfs_is_vfio(bdf);
-}
-
 void check_group(struct check_run *run, const struct topo_ctrlr *dev)
 {
-	char path[PATH_MAX], name[64] = "", bdf[PCI_BDF_LEN], driver[64];
+	char path[PATH_MAX], bdf[PCI_BDF_LEN], driver[64];
 	const struct topo_ctrlr *other;
 
-	snprintf(path, sizeof(path), "/sys/kernel/iommu_groups/%s/name", dev->group);
-	if (!dev->group[0] ||
-	    (host_line(run->host, path, name, sizeof(name)) && strcmp(name, "vfio-noiommu") == 0)) {
+	if (lacks_iommu(dev)) {
 		check_add(run, CHECK_FAIL,
 			  dev->group[0] ? "in vfio's no-IOMMU mode, which Peerlane does not use"
 					: "in no IOMMU group");
 		check_mend_iommu(run);
 		return;
 	}
-	snprintf(path, sizeof(path), "/sys/kernel/iommu_groups/%s/devices", dev->group);
-	for (unsigned int i = 0; host_entry(run->host, path, "", i, bdf, sizeof(bdf)); i++) {
-		if (strcmp(bdf, dev->bdf) == 0 || harmless(bdf))
-			continue;
-		pci_sysfs_link(bdf, "driver", driver, sizeof(driver));
+	if (pci_group_foreign(dev->bdf, bdf, driver)) {
 		check_add(run, CHECK_FAIL, "group %s also has %s, bound to %s", dev->group, bdf,
 			  driver);
 		other = topo_list_find(run->list, bdf);
@@ -98,8 +91,21 @@ void check_group(struct check_run *run, const struct topo_ctrlr *dev)
 			check_mend(run, "sudo driverctl set-override %s vfio-pci", bdf);
 		return;
 	}
+	snprintf(path, sizeof(path), "/sys/kernel/iommu_groups/%s/devices", dev->group);
 	check_add(run, CHECK_OK, "group %s, %u devices", dev->group,
 		  host_entries(run->host, path, ""));
+}
+
+/* That nobody is seen proves nothing, and is not reported: see check_dma_buf(). */
+void check_in_use(struct check_run *run, const struct topo_ctrlr *dev)
+{
+	char user[64];
+	int pid;
+
+	if (dev->binding != TOPO_VFIO || !pci_group_user(dev->bdf, user, sizeof(user), &pid))
+		return;
+	check_add(run, CHECK_FAIL, "%s has it or its group %s open", user, dev->group);
+	check_mend(run, "kill %d   (ends %s)", pid, user);
 }
 
 void check_cdev_node(struct check_run *run, const struct topo_ctrlr *dev)
@@ -108,7 +114,7 @@ void check_cdev_node(struct check_run *run, const struct topo_ctrlr *dev)
 	char path[PATH_MAX];
 	int fd;
 
-	if (dev->binding != TOPO_VFIO)
+	if (dev->binding != TOPO_VFIO || lacks_iommu(dev))
 		return;
 	if (!check_node(dev, WAY_IOMMUFD, path)) {
 		check_add(run, level, "no vfio character device, so iommufd cannot be used");
@@ -130,7 +136,7 @@ void check_group_node(struct check_run *run, const struct topo_ctrlr *dev)
 	char path[PATH_MAX];
 	int rc;
 
-	if (dev->binding != TOPO_VFIO || !check_node(dev, WAY_TYPE1, path))
+	if (dev->binding != TOPO_VFIO || lacks_iommu(dev) || !check_node(dev, WAY_TYPE1, path))
 		return;
 	rc = host_access(run->host, path);
 	if (!rc) {
@@ -146,24 +152,42 @@ void check_group_node(struct check_run *run, const struct topo_ctrlr *dev)
 	}
 }
 
-static void add_bind_failure(struct check_run *run, const char *path, int err)
+static bool unsafe_is_allowed(const struct check_run *run)
 {
-	switch (err) {
-	case -EBUSY:
-		check_add(run, CHECK_WARN, "not asked: the device or its group is in use");
-		check_mend(run, "sudo fuser -v %s /dev/vfio/*", path);
+	char value[8];
+
+	return host_line(run->host, "/sys/module/iommufd/parameters/allow_unsafe_interrupts", value,
+			 sizeof(value)) &&
+	       value[0] == 'Y';
+}
+
+/* EPERM is said of interrupts that are not remapped, and of a group that another driver or another
+ * process owns; EINVAL of a character device that is in use. Nor would type1 take such a device. */
+static void add_bind_failure(struct check_run *run, const struct topo_ctrlr *dev, const char *path,
+			     int err)
+{
+	char user[64], bdf[PCI_BDF_LEN], driver[64];
+	int pid;
+
+	if (err != -EBUSY && err != -EPERM && err != -EINVAL) {
+		check_add(run, check_way_level(run, WAY_IOMMUFD), "cannot be bound to iommufd: %s",
+			  strerror(-err));
+		check_mend(run, "sudo dmesg | tail   (has the kernel's reason)");
 		return;
-	case -EPERM: /* nor would type1 take it */
+	}
+	if (pci_group_foreign(dev->bdf, bdf, driver) ||
+	    pci_group_user(dev->bdf, user, sizeof(user), &pid))
+		return; /* has been said */
+	if (err == -EPERM && pci_remap_state() == PCI_REMAP_OFF && !unsafe_is_allowed(run)) {
 		check_add(run, CHECK_FAIL,
 			  "cannot be bound to iommufd: this IOMMU does not isolate MSI");
 		check_mend(run, "echo Y | sudo tee "
 				"/sys/module/iommufd/parameters/allow_unsafe_interrupts");
 		return;
-	default:
-		check_add(run, check_way_level(run, WAY_IOMMUFD), "cannot be bound to iommufd: %s",
-			  strerror(-err));
-		check_mend(run, "sudo dmesg | tail   (has the kernel's reason)");
 	}
+	check_add(run, CHECK_FAIL, "in use by another process, it or its group %s (%s)", dev->group,
+		  strerror(-err));
+	check_mend(run, "sudo fuser -v %s /dev/vfio/%s   (names it; end it)", path, dev->group);
 }
 
 void check_dma_buf(struct check_run *run, const struct topo_ctrlr *dev)
@@ -185,7 +209,7 @@ void check_dma_buf(struct check_run *run, const struct topo_ctrlr *dev)
 	if (cdev < 0)
 		return; /* has been said of the node */
 	if (rc < 0) {
-		add_bind_failure(run, path, rc);
+		add_bind_failure(run, dev, path, rc);
 	} else if (rc) {
 		check_add(run, CHECK_OK, "its memory can be given to peers on iommufd");
 	} else {

@@ -8,6 +8,7 @@
 #include <rte_common.h>
 
 #include "check.h"
+#include "pci_group.h"
 
 static const char *const nodes[NB_WAYS] = { "/dev/iommu", "/dev/vfio/vfio" };
 
@@ -112,31 +113,17 @@ void check_kernel(struct check_run *run, const struct topo_ctrlr *dev)
 
 void check_mend_iommu(struct check_run *run)
 {
-	static const char tables[] = "/sys/firmware/acpi/tables/";
-	char cmdline[4096] = "", path[PATH_MAX], *save = NULL;
+	char remedy[256];
 
-	host_line(run->host, "/proc/cmdline", cmdline, sizeof(cmdline));
-	for (char *word = strtok_r(cmdline, " ", &save); word; word = strtok_r(NULL, " ", &save))
-		if (strlen(word) < 32 && strstr(word, "iommu=off")) {
-			check_mend(run,
-				   "sudo sed -i 's/%s//' /etc/default/grub && sudo update-grub   "
-				   "(then reboot)",
-				   word);
-			return;
-		}
-	snprintf(path, sizeof(path), "%sDMAR", tables);
-	if (host_exists(run->host, path)) {
-		check_mend(run, "sudo sed -i 's/^GRUB_CMDLINE_LINUX=\"/&intel_iommu=on /' "
-				"/etc/default/grub && sudo update-grub   (then reboot)");
-		return;
-	}
-	snprintf(path, sizeof(path), "%sIVRS", tables);
-	if (host_exists(run->host, path))
-		check_mend(run, "boot a kernel with CONFIG_AMD_IOMMU");
-	else
-		check_mend(run,
-			   "enable VT-d or AMD-Vi in the firmware's setup; for a guest of QEMU: "
-			   "-M q35,kernel-irqchip=split -device intel-iommu,intremap=on");
+	pci_iommu_remedy(remedy, sizeof(remedy));
+	check_mend(run, "%s", remedy);
+}
+
+static bool has_unit(const struct check_run *run)
+{
+	char name[64];
+
+	return host_entry(run->host, "/sys/class/iommu", "", 0, name, sizeof(name));
 }
 
 void check_iommu(struct check_run *run, const struct topo_ctrlr *dev)
@@ -211,7 +198,9 @@ void check_type1(struct check_run *run, const struct topo_ctrlr *dev)
 	}
 	check_add(run, level, "%s%s", absent(err) ? "there is no " : "no type1 IOMMU behind ",
 		  nodes[WAY_TYPE1]);
-	if (host_has_module(run->host, "vfio_iommu_type1") == 0)
+	if (err == -ENOTTY && !has_unit(run))
+		check_mend_iommu(run);
+	else if (host_has_module(run->host, "vfio_iommu_type1") == 0)
 		check_mend(run, "boot a kernel with CONFIG_VFIO_GROUP and CONFIG_VFIO_IOMMU_TYPE1");
 	else
 		check_mend(run, "sudo modprobe vfio_iommu_type1");

@@ -274,6 +274,8 @@ static int open_auto(const struct pl_eal_conf *conf, struct pl_ioas **ioas)
 
 	if (first == 0)
 		return (*ioas)->ops->can_import(*ioas) ? 0 : prefer_type1(conf, ioas);
+	if (first == -EBUSY) /* whoever has it, has it on either way */
+		return first;
 	snprintf(why, sizeof(why), "%s", pl_errmsg());
 	ret = open_space("type1", "", conf, ioas);
 	if (ret != 0)

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "pci_group.h"
 #include "pci_sysfs.h"
 #include "pl_inject.h"
 #include "pl_log.h"
@@ -183,14 +184,17 @@ int pci_sysfs_check_vfio(const char *bdf)
 {
 	char driver[64] = "no driver";
 	long long class;
+	int rc;
 
 	if (!pci_sysfs_exists(bdf))
 		return pl_fail(-ENOENT, "-a '%s': there is no such PCI device; see: lspci -D -d ::0108",
 			       bdf);
 	if (pci_sysfs_number(bdf, "class", &class) || class != PCI_CLASS_NVME)
 		return pl_fail(-EINVAL, "-a '%s': not an NVMe controller; see: lspci -D -d ::0108", bdf);
-	if (pci_sysfs_is_vfio(bdf))
-		return 0;
+	/* No vfio driver takes a function without an IOMMU: to say how to bind it would be in vain. */
+	rc = pci_group_check(bdf);
+	if (rc || pci_sysfs_is_vfio(bdf))
+		return rc;
 	pci_sysfs_link(bdf, "driver", driver, sizeof(driver));
 	return pl_fail(-EBUSY, "%s is bound to %s, not to a vfio driver; to hand it over: sudo driverctl "
 		       "set-override %s vfio-pci", bdf, driver, bdf);

@@ -41,7 +41,8 @@ bool pci_sysfs_is_vfio(const char *bdf);
 int pci_sysfs_vfio_cdev(const char *bdf, char *buf, size_t len);
 
 /* 0 if a vfio driver owns the function; else -ENOENT (no such function), -EINVAL (not an NVMe
- * controller) or -EBUSY (another driver), with a message that says the command that mends it. */
+ * controller), -ENOTSUP (no IOMMU) or -EBUSY (another driver), with a message that says the command
+ * that mends it. */
 int pci_sysfs_check_vfio(const char *bdf);
 
 #endif

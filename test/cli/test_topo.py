@@ -95,5 +95,35 @@ def checks_of_controllers(t):
             drivers)
 
 
+def check_of(found, name):
+    return next((c for c in found["checks"] if c["name"] == name), None)
+
+
+@case
+def in_use_by_another_process(t):
+    """Whose open files /proc shows: it is named, and nothing is "Ready."."""
+    machine(t)
+    write(t, "root/proc/4242/comm", "spdk_tgt\n")
+    os.makedirs(t.path("root/proc/4242/fd"))
+    os.symlink("/dev/vfio/devices/vfio5", t.path("root/proc/4242/fd/9"))
+    found, run = report(t, "--check", "--root", t.path("root"), status=1)
+    in_use = check_of(found, "in use")
+    t.check(in_use and in_use["status"] == "fail", found)
+    t.check("process 4242 (spdk_tgt)" in in_use["text"] and "kill 4242" in in_use["mend"], in_use)
+    t.check("Ready" not in run.stderr, run)
+
+
+@case
+def no_iommu_mode(t):
+    """The reason, and no advice on drivers, nodes or kernels, which cannot work."""
+    controller(t, "0000:01:00.0", "vfio-pci", "0")
+    write(t, "root/sys/kernel/iommu_groups/0/name", "vfio-noiommu\n")
+    found, _ = report(t, "--check", "--root", t.path("root"), "0000:01:00.0", status=1)
+    group = check_of(found, "iommu group")
+    t.check("no-IOMMU mode" in group["text"] and "firmware" in group["mend"], group)
+    for name in ("cdev node", "group node", "dma-buf"):
+        t.equal(check_of(found, name), None, name)
+
+
 if __name__ == "__main__":
     main()

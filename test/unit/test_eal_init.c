@@ -16,8 +16,10 @@
 
 #include <peerlane/pl_copy.h>
 
+#include "pci_sysfs.h"
 #include "pl_inject.h"
 #include "pl_subsystem.h"
+#include "tree.h"
 
 /* Exit codes of the children; a message on stderr says more. */
 enum { OK, FAILED, NOT_FIRED };
@@ -223,6 +225,26 @@ static void test_more_memory_than_there_is(void **state)
 	assert_int_equal(fixture_in_child(too_much_child, most), OK);
 }
 
+/* Before a driver is spoken of: where no IOMMU is, none takes the controller. */
+static void test_refused_without_iommu(void **state)
+{
+	static char root[PATH_MAX];
+	const char *machine = pci_sysfs_root;
+
+	(void)state;
+	snprintf(root, sizeof(root), "%s/sys/bus/pci/devices", tree_new());
+	pci_sysfs_root = root;
+	tree_pci("0000:01:00.0", "010802", NULL, NULL);
+	tree_pci("0000:02:00.0", "010802", "vfio-pci", "0");
+	tree_file("/sys/kernel/iommu_groups/0/name", "vfio-noiommu\n");
+	tree_pci("0000:03:00.0", "010802", "nvme", "1");
+	refused(NULL, "-a0000:01:00.0", -ENOTSUP, "0000:01:00.0 is in no IOMMU group");
+	refused(NULL, "-a0000:02:00.0", -ENOTSUP, "0000:02:00.0 is in vfio's no-IOMMU mode");
+	refused(NULL, "-a0000:03:00.0", -EBUSY, "bound to nvme");
+	pci_sysfs_root = machine;
+	tree_remove();
+}
+
 /* ---- a good life ---- */
 
 /* I/O on both devices, so that every part of them is in use. */
@@ -419,6 +441,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_more_memory_than_there_is),
+		cmocka_unit_test(test_refused_without_iommu),
 		cmocka_unit_test(test_whole_life),
 		cmocka_unit_test(test_argv),
 		cmocka_unit_test(test_cleanup_with_everything_left),

@@ -12,6 +12,7 @@
 
 #include <peerlane/pl_err.h>
 
+#include "pci_group.h"
 #include "pci_sysfs.h"
 #include "pl_inject.h"
 #include "tree.h"
@@ -160,6 +161,80 @@ static void test_check_vfio(void **state)
 	assert_int_equal(pci_sysfs_check_vfio("0000:04:00.0"), 0);
 }
 
+/* No advice on drivers where no IOMMU lets vfio take the function. */
+static void test_no_iommu(void **state)
+{
+	(void)state;
+	tree_pci("0000:01:00.0", "010802", NULL, NULL);
+	assert_int_equal(pci_sysfs_check_vfio("0000:01:00.0"), -ENOTSUP);
+	assert_non_null(strstr(pl_errmsg(), "in no IOMMU group"));
+	assert_non_null(strstr(pl_errmsg(), "firmware's setup"));
+	assert_null(strstr(pl_errmsg(), "driverctl"));
+	tree_file("/sys/firmware/acpi/tables/DMAR", "");
+	assert_int_equal(pci_sysfs_check_vfio("0000:01:00.0"), -ENOTSUP);
+	assert_non_null(strstr(pl_errmsg(), "intel_iommu=on"));
+
+	tree_pci("0000:02:00.0", "010802", "vfio-pci", "0");
+	assert_int_equal(pci_sysfs_check_vfio("0000:02:00.0"), 0);
+	tree_file("/sys/kernel/iommu_groups/0/name", "vfio-noiommu\n");
+	assert_int_equal(pci_sysfs_check_vfio("0000:02:00.0"), -ENOTSUP);
+	assert_non_null(strstr(pl_errmsg(), "no-IOMMU mode"));
+}
+
+static void refused(int err, int rc, const char *part, const char *remedy)
+{
+	assert_int_equal(pci_group_refused("0000:01:00.0", "iommufd", err), rc);
+	if (!strstr(pl_errmsg(), part) || !strstr(pl_errmsg(), remedy) ||
+	    strncmp(pl_errmsg(), "0000:01:00.0", 12))
+		fail_msg("'%s' does not have '%s' and '%s'", pl_errmsg(), part, remedy);
+	assert_null(strchr(pl_errmsg(), '\n'));
+}
+
+/* The kernel's EPERM, EBUSY and EINVAL, and who is meant. */
+static void test_refused(void **state)
+{
+	(void)state;
+	tree_pci("0000:01:00.0", "010802", "vfio-pci", "1");
+	tree_cdev("0000:01:00.0", "vfio0", 1);
+	tree_pci("0000:00:10.0", "060400", "pcieport", "1");
+	tree_pci("0000:01:00.1", "010802", "vfio-pci", "1");
+	tree_cdev("0000:01:00.1", "vfio1", 1);
+
+	/* Nothing tells whether interrupts are remapped: then that is no advice. */
+	assert_int_equal(pci_remap_state(), PCI_REMAP_UNKNOWN);
+	refused(EPERM, -EBUSY, "in use by another process", "sudo fuser -v /dev/vfio/1");
+	tree_file("/proc/interrupts", "  CPU0\n 9: 1 DMAR-MSI 0-edge dmar0\n");
+	assert_int_equal(pci_remap_state(), PCI_REMAP_UNKNOWN);
+	tree_file("/proc/interrupts", " 9: 1 IO-APIC 9-fasteoi acpi\n 24: 1 IR-PCI-MSI 5-edge x\n");
+	assert_int_equal(pci_remap_state(), PCI_REMAP_ON);
+	refused(EPERM, -EBUSY, "in use by another process", "fuser");
+	tree_file("/proc/interrupts", " 9: 1 IO-APIC 9-fasteoi acpi\n 24: 1 PCI-MSI 5-edge x\n");
+	assert_int_equal(pci_remap_state(), PCI_REMAP_OFF);
+	refused(EPERM, -EACCES, "not remapped", "sudo tee /sys/module/iommufd/parameters/allow_unsafe");
+	refused(EBUSY, -EBUSY, "in use by another process", "fuser");
+	refused(EINVAL, -EBUSY, "in use by another process", "fuser");
+	refused(ENODEV, -ENOTSUP, "No such device", "dmesg");
+	tree_file("/sys/module/iommufd/parameters/allow_unsafe_interrupts", "Y\n");
+	refused(EPERM, -EBUSY, "in use by another process", "fuser");
+	tree_gone("/sys/module");
+
+	/* Who has a member of the group, or the group. */
+	tree_file("/proc/77/comm", "qemu\n");
+	tree_link("/proc/77/fd/5", "/dev/vfio/devices/vfio1");
+	refused(EPERM, -EBUSY, "in use by process 77 (qemu)", "kill 77");
+	refused(EINVAL, -EBUSY, "in use by process 77 (qemu)", "kill 77");
+	tree_gone("/proc/77/fd/5");
+	tree_link("/proc/77/fd/5", "/dev/vfio/1");
+	refused(EBUSY, -EBUSY, "in use by process 77 (qemu)", "kill 77");
+
+	/* A member that the kernel drives keeps all of the group. */
+	tree_gone("/sys/bus/pci/devices/0000:01:00.1/driver");
+	tree_gone("/sys/bus/pci/devices/0000:01:00.1/vfio-dev");
+	tree_link("/sys/bus/pci/devices/0000:01:00.1/driver", "../../drivers/nvme");
+	refused(EPERM, -EBUSY, "group 1 also has 0000:01:00.1, bound to nvme",
+		"sudo driverctl set-override 0000:01:00.1 vfio-pci");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -168,6 +243,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_bars, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_cdev, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_check_vfio, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_no_iommu, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
 	};
 
 	return cmocka_run_group_tests_name("pci_sysfs", tests, NULL, NULL);

@@ -176,6 +176,12 @@ static void test_no_iommu(void **state)
 	check_default();
 	expect("iommu", CHECK_FAIL, "no IOMMU", "firmware's setup");
 	expect("iommu group", CHECK_FAIL, "no IOMMU group", "firmware's setup");
+	assert_null(find("cdev node")); /* whose advice would be in vain */
+	tree_gone("/sys/bus/pci/devices/" OTHER "/iommu_group");
+	check_of(OTHER);
+	expect("driver", CHECK_FAIL, "bound to nvme", "firmware's setup");
+	type1_answer = -ENOTTY;
+	tree_gone("/dev/iommu");
 	tree_file("/sys/firmware/acpi/tables/IVRS", "");
 	check_default();
 	expect("iommu", CHECK_FAIL, NULL, "CONFIG_AMD_IOMMU");
@@ -196,7 +202,16 @@ static void test_noiommu_mode(void **state)
 	tree_file("/sys/kernel/iommu_groups/1/name", "vfio-noiommu\n");
 	check_default();
 	expect("iommu", CHECK_FAIL, NULL, NULL);
-	expect("iommu group", CHECK_FAIL, "no-IOMMU mode", NULL);
+	expect("iommu group", CHECK_FAIL, "no-IOMMU mode", "firmware's setup");
+	/* No kernel and no node helps. */
+	tree_gone("/sys/bus/pci/devices/" BDF "/vfio-dev");
+	tree_gone("/dev/vfio/1");
+	tree_file("/proc/sys/kernel/osrelease", "6.12.1\n");
+	type1_answer = -ENOTTY;
+	check_default();
+	assert_null(find("cdev node"));
+	assert_null(find("group node"));
+	expect("type1", CHECK_FAIL, "no type1 IOMMU", "firmware's setup");
 }
 
 /* The nodes as the kernel makes them: root's alone. */
@@ -469,22 +484,79 @@ static void test_shared_group(void **state)
 static void test_dma_buf(void **state)
 {
 	(void)state;
-	dma_buf_answer = -EBUSY;
+	dma_buf_answer = -ENODEV; /* type1 is there */
 	check_default();
-	expect("dma-buf", CHECK_WARN, "in use", "sudo fuser -v /dev/vfio/devices/vfio0");
-	expect_counts(1, 0);
-	dma_buf_answer = -EPERM;
-	check_default();
-	expect("dma-buf", CHECK_FAIL, "isolate MSI", "allow_unsafe_interrupts");
-	dma_buf_answer = -EINVAL; /* type1 is there */
-	check_default();
-	expect("dma-buf", CHECK_WARN, "Invalid argument", "dmesg");
+	expect("dma-buf", CHECK_WARN, "No such device", "dmesg");
 	tree_gone("/dev/vfio/1"); /* or not */
 	check_default();
-	expect("dma-buf", CHECK_FAIL, "Invalid argument", "dmesg");
+	expect("dma-buf", CHECK_FAIL, "No such device", "dmesg");
 	dma_buf_answer = 0; /* Linux 7.2 built without it */
 	check_default();
 	expect("dma-buf", CHECK_WARN, NULL, "CONFIG_VFIO_PCI_DMABUF");
+}
+
+#define REMAPPED   " 24: 0 0 IR-PCI-MSIX-0000:00:03.0 0-edge nvme0q0\n"
+#define UNREMAPPED " 24: 0 0 PCI-MSIX-0000:00:03.0 0-edge nvme0q0\n"
+
+/* EPERM has three causes, and only one of them is mended by a module's parameter. */
+static void test_not_permitted(void **state)
+{
+	(void)state;
+	dma_buf_answer = -EPERM;
+	tree_file("/proc/interrupts", " 1: 9 0 IO-APIC 1-edge i8042\n 9: 0 0 DMAR-MSI 0-edge dmar0\n" UNREMAPPED);
+	check_default();
+	expect("dma-buf", CHECK_FAIL, "isolate MSI", "allow_unsafe_interrupts");
+	tree_file("/sys/module/iommufd/parameters/allow_unsafe_interrupts", "Y\n");
+	check_default();
+	expect("dma-buf", CHECK_FAIL, "in use by another process", "fuser");
+	tree_gone("/sys/module");
+	tree_file("/proc/interrupts", " 9: 0 0 DMAR-MSI 0-edge dmar0\n" REMAPPED);
+	check_default();
+	expect("dma-buf", CHECK_FAIL, "in use by another process",
+	       "sudo fuser -v /dev/vfio/devices/vfio0 /dev/vfio/1");
+	tree_gone("/proc/interrupts");
+	check_default();
+	expect("dma-buf", CHECK_FAIL, "in use by another process", "fuser");
+	/* A member of the group that the kernel drives: said once, with what frees it. */
+	tree_file("/proc/interrupts", UNREMAPPED);
+	tree_pci("0000:00:1f.3", "040300", "snd_hda_intel", "1");
+	check_default();
+	expect("iommu group", CHECK_FAIL, "0000:00:1f.3, bound to snd_hda_intel",
+	       "sudo driverctl set-override 0000:00:1f.3 vfio-pci");
+	assert_null(find("dma-buf"));
+	expect_counts(0, 1);
+}
+
+/* Never "Ready." while another process has the device, whatever the kernel calls it. */
+static void test_in_use(void **state)
+{
+	static const int answers[] = { -EBUSY, -EINVAL, -EPERM };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
+		dma_buf_answer = answers[i];
+		check_default();
+		expect("dma-buf", CHECK_FAIL, "in use by another process",
+		       "sudo fuser -v /dev/vfio/devices/vfio0 /dev/vfio/1");
+		expect_counts(0, 1);
+	}
+	tree_file("/proc/4242/comm", "spdk_tgt\n");
+	tree_link("/proc/4242/fd/3", "socket:[1]");
+	tree_link("/proc/4242/fd/7", "/dev/vfio/devices/vfio0");
+	check_default();
+	expect("in use", CHECK_FAIL, "process 4242 (spdk_tgt)", "kill 4242");
+	expect_counts(0, 1);
+	/* By its group, and where the kernel is not asked. */
+	tree_gone("/proc/4242/fd/7");
+	tree_link("/proc/4242/fd/8", "/dev/vfio/1");
+	tree_gone("/dev/iommu");
+	check_default();
+	expect("in use", CHECK_FAIL, "process 4242 (spdk_tgt)", "kill 4242");
+	/* Another group's user is none of ours. */
+	tree_gone("/proc/4242/fd/8");
+	tree_link("/proc/4242/fd/8", "/dev/vfio/11");
+	check_default();
+	assert_null(find("in use"));
 }
 
 static void test_report(void **state)
@@ -530,7 +602,8 @@ int main(void)
 		TEST(test_before_dma_buf), TEST(test_before_cdev),      TEST(test_modules),
 		TEST(test_memlock),        TEST(test_hugepages),        TEST(test_driver),
 		TEST(test_variant_driver), TEST(test_devices),          TEST(test_shared_group),
-		TEST(test_dma_buf),        TEST(test_report),
+		TEST(test_dma_buf),        TEST(test_not_permitted),    TEST(test_in_use),
+		TEST(test_report),
 	};
 
 	return cmocka_run_group_tests_name("topo_check", tests, NULL, NULL);

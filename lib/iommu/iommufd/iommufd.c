@@ -19,6 +19,7 @@
 #include "iommu_backend.h"
 #include "iommu_kernel.h"
 #include "iommufd_uapi.h"
+#include "pci_group.h"
 #include "pci_sysfs.h"
 #include "pl_inject.h"
 #include "pl_log.h"
@@ -122,7 +123,8 @@ static int open_cdev(const char *bdf, int *fd)
 		return 0;
 	if (errno == EACCES || errno == EPERM)
 		return kernel_denied(path);
-	return pl_fail(errno == EBUSY ? -EBUSY : -ENODEV, "%s: %s: %s", bdf, path, strerror(errno));
+	return errno == EBUSY ? pci_group_refused(bdf, "iommufd", errno)
+			      : pl_fail(-ENODEV, "%s: %s: %s", bdf, path, strerror(errno));
 }
 
 static int bind_and_attach(struct iommufd_ioas *ioas, const char *bdf, int fd)
@@ -131,10 +133,7 @@ static int bind_and_attach(struct iommufd_ioas *ioas, const char *bdf, int fd)
 	struct vfio_device_attach_iommufd_pt attach = { .argsz = sizeof(attach), .pt_id = ioas->id };
 
 	if (ioctl(fd, VFIO_DEVICE_BIND_IOMMUFD, &bind))
-		return pl_fail(errno == EBUSY ? -EBUSY : errno == EPERM ? -EACCES : -ENOTSUP,
-			       "%s: cannot be bound to iommufd: %s%s", bdf, strerror(errno),
-			       errno == EPERM ? " (without interrupt remapping the kernel wants "
-						"iommufd.allow_unsafe_interrupts=1)" : "");
+		return pci_group_refused(bdf, "iommufd", errno);
 	if (ioctl(fd, VFIO_DEVICE_ATTACH_IOMMUFD_PT, &attach))
 		return pl_fail(-ENOTSUP, "%s: cannot be attached to the IO address space: %s", bdf,
 			       strerror(errno));

@@ -17,6 +17,7 @@
 
 #include "iommu_backend.h"
 #include "iommu_kernel.h"
+#include "pci_group.h"
 #include "pci_sysfs.h"
 #include "pl_inject.h"
 #include "pl_log.h"
@@ -29,7 +30,7 @@
 static const struct pl_ioas_ops type1_ops;
 
 struct type1_group {
-	char name[16]; /* the group's number, or "noiommu-N" */
+	char name[16]; /* the group's number */
 	int fd;
 	struct type1_group *next;
 };
@@ -121,18 +122,14 @@ static int group_enter(struct type1_ioas *ioas, const char *bdf, struct type1_gr
 
 	if (ioctl(group->fd, VFIO_GROUP_GET_STATUS, &status) ||
 	    !(status.flags & VFIO_GROUP_FLAGS_VIABLE))
-		return pl_fail(-EBUSY, "%s: IOMMU group %s also has devices that are not bound to vfio: ls "
-			       "/sys/kernel/iommu_groups/%s/devices; bind each with: sudo driverctl "
-			       "set-override BDF vfio-pci", bdf, group->name, group->name);
+		return pci_group_refused(bdf, "vfio_iommu_type1", EBUSY);
 	if (ioctl(group->fd, VFIO_GROUP_SET_CONTAINER, &ioas->fd))
-		return pl_fail(-EBUSY, "%s: IOMMU group %s cannot enter the container: %s", bdf,
-			       group->name, strerror(errno));
+		return pci_group_refused(bdf, "vfio_iommu_type1", errno);
 	/* The IOMMU type can be set once there is a group, and only once. */
 	if (!ioas->groups && ioctl(ioas->fd, VFIO_SET_IOMMU, VFIO_TYPE1v2_IOMMU))
-		return pl_fail(errno == EPERM ? -EACCES : -ENOTSUP, "%s: no type1 IOMMU: %s%s", bdf,
-			       strerror(errno), errno == EPERM ?
-			       " (without interrupt remapping the kernel wants "
-			       "vfio_iommu_type1.allow_unsafe_interrupts=1)" : "");
+		return errno == EPERM
+			       ? pci_group_refused(bdf, "vfio_iommu_type1", errno)
+			       : pl_fail(-ENOTSUP, "%s: no type1 IOMMU: %s", bdf, strerror(errno));
 	return 0;
 }
 
@@ -143,9 +140,7 @@ static int group_open(struct type1_ioas *ioas, const char *bdf, struct type1_gro
 	int rc;
 
 	if (pci_sysfs_link(bdf, "iommu_group", name, sizeof(name)))
-		return pl_fail(-ENOTSUP, "%s is in no IOMMU group: the IOMMU is off; boot with "
-			       "intel_iommu=on, or switch it on in the firmware; see: peerlane-topo "
-			       "--check", bdf);
+		return pl_fail(-ENODEV, "%s is gone", bdf); /* pci_sysfs_check_vfio() saw a group */
 	for (group = ioas->groups; group; group = group->next)
 		if (strcmp(group->name, name) == 0) {
 			*out = group;
@@ -160,8 +155,9 @@ static int group_open(struct type1_ioas *ioas, const char *bdf, struct type1_gro
 	if (group->fd < 0) {
 		rc = errno == EACCES || errno == EPERM
 			     ? kernel_denied(path)
-			     : pl_fail(errno == EBUSY ? -EBUSY : -ENODEV, "%s: %s: %s", bdf, path,
-				       strerror(errno));
+		     : errno == EBUSY
+			     ? pci_group_refused(bdf, "vfio_iommu_type1", errno)
+			     : pl_fail(-ENODEV, "%s: %s: %s", bdf, path, strerror(errno));
 		free(group);
 		return rc;
 	}
