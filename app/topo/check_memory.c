@@ -7,7 +7,10 @@
 
 #include <rte_common.h>
 
+#include <peerlane/pl_err.h>
+
 #include "check.h"
+#include "memory.h"
 #include "size.h"
 
 #define CAP_IPC_LOCK_BIT 14 /* <linux/capability.h>: pins without limit */
@@ -103,6 +106,12 @@ void check_hugepages(struct check_run *run, const struct topo_ctrlr *dev)
 	app_size_format(run->mem, need);
 	if (total >= run->mem && total) {
 		check_add(run, CHECK_OK, "free: %s; %s are wanted", text, need);
+		return;
+	}
+	if (pl_memory_check(&(struct pl_memory_want){ .bytes = run->mem, .option = "--mem" })) {
+		check_add(run, CHECK_FAIL, "free: %s; without hugepages, %s",
+			  smallest ? text : "none of any size", pl_errmsg());
+		check_mend(run, "free -m; numactl -H   (then ask for less: --mem, -m)");
 		return;
 	}
 	check_add(run, CHECK_WARN, "free: %s; %s are wanted, else 4 KiB pages are used",

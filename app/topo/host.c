@@ -10,6 +10,7 @@
 
 #include "cli.h"
 #include "host.h"
+#include "memory.h"
 #include "pci_sysfs.h"
 
 /* Leaves room for any path below it. */
@@ -25,6 +26,7 @@ int host_init(struct topo_host *host, const char *root, const struct topo_kernel
 	host->kernel = kernel;
 	host_path(host, pci_root, "/sys/bus/pci/devices");
 	pci_sysfs_root = pci_root;
+	pl_memory_root = root;
 	return 0;
 }
 

@@ -25,7 +25,7 @@ struct topo_host {
 	const struct topo_kernel *kernel;
 };
 
-/* Also points lib/pci at this machine. -EINVAL with app_fail() if @root is too long. */
+/* Also points lib/pci and lib/eal at this machine: @root stays the caller's. -EINVAL with app_fail() if @root is too long. */
 int host_init(struct topo_host *host, const char *root, const struct topo_kernel *kernel);
 
 /* @path, made as by printf(), below the root. */

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include <rte_config.h>
+
 #include "memory.h"
 #include "pl_log.h"
 
@@ -76,6 +78,74 @@ static void look_at_machine(struct room *room)
 		snprintf(room->remedy, sizeof(room->remedy),
 			 "end what has the rest: ps aux --sort=-rss | head");
 	}
+}
+
+/* What a node has free, and what can go: there is no MemAvailable of a node. */
+static unsigned long long node_kib(unsigned int node)
+{
+	static const char *const kinds[] = { "MemFree:", "Active(file):", "Inactive(file):",
+					     "KReclaimable:" };
+	unsigned long long sum = 0, kib;
+	char key[48];
+
+	for (unsigned int i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		snprintf(key, sizeof(key), "Node %u %s", node, kinds[i]);
+		if (field(open_below("/sys/devices/system/node/node%u/meminfo", node), key, 10, &kib))
+			sum += kib;
+	}
+	return sum;
+}
+
+/* Sums up the nodes of a list such as "0,2-3"; false if it is none. */
+static bool sum_nodes(const char *list, unsigned long long *kib)
+{
+	const char *s = list;
+	char *end;
+
+	for (*kib = 0; *s; s = end + 1) {
+		unsigned long first = strtoul(s, &end, 10), last = first;
+
+		if (end != s && *end == '-')
+			last = strtoul(end + 1, &end, 10);
+		if (end == s || last < first || last >= RTE_MAX_NUMA_NODES ||
+		    (*end && *end != ','))
+			return false;
+		for (unsigned long node = first; node <= last; node++)
+			*kib += node_kib((unsigned int)node);
+		if (!*end)
+			break;
+	}
+	return true;
+}
+
+static void line_of(FILE *f, const char *key, char *buf, size_t len)
+{
+	char line[512];
+
+	buf[0] = '\0';
+	while (f && !buf[0] && fgets(line, sizeof(line), f))
+		if (strncmp(line, key, strlen(key)) == 0)
+			snprintf(buf, len, "%s", line + strlen(key));
+	if (f)
+		fclose(f);
+	buf[strcspn(buf, "\n")] = '\0';
+}
+
+/* Bound to some of the nodes (cpuset), a process is ended although others have memory. */
+static void look_at_nodes(struct room *room)
+{
+	char allowed[96], all[96];
+	unsigned long long kib, all_kib;
+
+	line_of(open_below("/proc/self/status"), "Mems_allowed_list:\t", allowed, sizeof(allowed));
+	line_of(open_below("/sys/devices/system/node/has_memory"), "", all, sizeof(all));
+	/* The list may have nodes that are not there: what they add up to is what counts. */
+	if (!allowed[0] || !all[0] || !sum_nodes(allowed, &kib) || !sum_nodes(all, &all_kib) ||
+	    kib >= all_kib || !least(room, kib << 10, 0))
+		return;
+	snprintf(room->where, sizeof(room->where), "on NUMA node %s, which the cpuset allows",
+		 allowed);
+	snprintf(room->remedy, sizeof(room->remedy), "allow more of the nodes %s (cpuset.mems)", all);
 }
 
 /* The files of both versions' cgroups. */
@@ -189,6 +259,7 @@ int pl_memory_check(const struct pl_memory_want *want)
 
 	if (!want->huge) {
 		look_at_machine(&room);
+		look_at_nodes(&room);
 		look_at_cgroups(&room);
 		look_at_address_space(&room);
 	}

@@ -20,10 +20,11 @@ struct pl_memory_want {
 };
 
 /*
- * 0 if @want is there: by the machine's MemAvailable, by the limits of the process's memory cgroup
- * and those above it (either version), by RLIMIT_AS and, unless the process has CAP_IPC_LOCK, by
- * RLIMIT_MEMLOCK. What cannot be read is no limit. Else, with a message that says which of them is
- * the least, how much is left and what helps: -EINVAL if an option asked for that much, or -ENOMEM.
+ * 0 if @want is there: by the machine's MemAvailable, by what the NUMA nodes have that the process's
+ * cpuset allows, by the limits of its memory cgroup and those above it (either version), by
+ * RLIMIT_AS and, unless it has CAP_IPC_LOCK, by RLIMIT_MEMLOCK. What cannot be read is no limit.
+ * Else, with a message that says which of them is the least, how much is left and what helps:
+ * -EINVAL if an option asked for that much, or -ENOMEM.
  */
 int pl_memory_check(const struct pl_memory_want *want);
 

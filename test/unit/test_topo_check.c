@@ -403,6 +403,13 @@ static void test_hugepages(void **state)
 	tree_gone("/sys/kernel/mm/hugepages");
 	check_default();
 	expect("hugepages", CHECK_WARN, "none of any size", NULL);
+	/* Nor is it ready with 4 KiB pages that are not there. */
+	tree_file("/proc/meminfo", "MemAvailable:  1048576 kB\n");
+	check_default();
+	expect("hugepages", CHECK_FAIL, "1224 MiB of memory are wanted, 1024 MiB are available", "--mem");
+	mem = 1ull << 30;
+	check_default();
+	expect("hugepages", CHECK_WARN, NULL, NULL);
 }
 
 static void test_driver(void **state)

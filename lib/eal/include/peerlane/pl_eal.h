@@ -48,9 +48,11 @@ extern "C" {
  *
  * @return the number of arguments consumed, so that `argv + n` starts with the program name
  *   followed by what came after `--`; -EINVAL for any mistake in the arguments (unknown option,
- *   malformed or unknown device, file that cannot be used), with nothing started;
- *   -ENOTSUP if the asked IOMMU backend is not available; -ENOMEM if memory cannot be had;
- *   -ENODEV or -ETIMEDOUT if a device did not come up. On failure everything started is undone.
+ *   malformed or unknown device, file that cannot be used, more memory asked for than the process
+ *   may have), with nothing started; -ENOTSUP if the asked IOMMU backend is not available, or no
+ *   IOMMU stands before a device; -EBUSY if a device, or another one of its IOMMU group, is bound to
+ *   a kernel driver or in use by another process; -EACCES if the user lacks a right to it; -ENOMEM
+ *   if memory cannot be had; -ENODEV or -ETIMEDOUT if a device did not come up. On failure everything started is undone.
  */
 PL_API int pl_eal_init(int argc, char **argv);
 
