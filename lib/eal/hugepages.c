@@ -55,7 +55,8 @@ size_t pl_hugepages_free(void)
 /* The KiB of "hugepages-2048kB"; 0 for another entry. */
 static size_t entry_kib(const struct dirent *entry)
 {
-	return strncmp(entry->d_name, "hugepages-", 10) ? 0 : strtoul(entry->d_name + 10, NULL, 10);
+	return strncmp(entry->d_name, "hugepages-", 10) ? 0
+							 : strtoul(entry->d_name + 10, NULL, 10);
 }
 
 size_t pl_hugepages_free_on(unsigned int node)

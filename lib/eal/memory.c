@@ -90,7 +90,8 @@ static unsigned long long node_kib(unsigned int node)
 
 	for (unsigned int i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
 		snprintf(key, sizeof(key), "Node %u %s", node, kinds[i]);
-		if (field(open_below("/sys/devices/system/node/node%u/meminfo", node), key, 10, &kib))
+		if (field(open_below("/sys/devices/system/node/node%u/meminfo", node), key, 10,
+			  &kib))
 			sum += kib;
 	}
 	return sum;
@@ -145,7 +146,8 @@ static void look_at_nodes(struct room *room)
 		return;
 	snprintf(room->where, sizeof(room->where), "on NUMA node %s, which the cpuset allows",
 		 allowed);
-	snprintf(room->remedy, sizeof(room->remedy), "allow more of the nodes %s (cpuset.mems)", all);
+	snprintf(room->remedy, sizeof(room->remedy), "allow more of the nodes %s (cpuset.mems)",
+		 all);
 }
 
 /* The files of both versions' cgroups. */
@@ -170,7 +172,8 @@ static void look_at_group(struct room *room, const struct cgroup_files *files, c
 	field(open_below("%s%s/memory.stat", files->mount, path), files->cache, 10, &cache);
 	if (!least(room, limit, used > cache ? used - cache : 0))
 		return;
-	snprintf(room->where, sizeof(room->where), "in the memory cgroup %.100s", path[0] ? path : "/");
+	snprintf(room->where, sizeof(room->where), "in the memory cgroup %.100s",
+		 path[0] ? path : "/");
 	snprintf(room->remedy, sizeof(room->remedy),
 		 "raise its %s, or start the container with more (docker: --memory)", files->limit);
 }

@@ -274,10 +274,10 @@ static int open_auto(const struct pl_eal_conf *conf, struct pl_ioas **ioas)
 
 	if (first == 0)
 		return (*ioas)->ops->can_import(*ioas) ? 0 : prefer_type1(conf, ioas);
-	if (first == -EBUSY) /* whoever has it, has it on either way */
-		return first;
 	snprintf(why, sizeof(why), "%s", pl_errmsg());
 	ret = open_space("type1", "", conf, ioas);
+	if (first == -EBUSY && ret == -EBUSY) /* the same story twice */
+		return pl_fail(-EBUSY, "%s", why);
 	if (ret != 0)
 		return pl_fail(ret == -ENOTSUP ? first : ret, "no IOMMU backend can be used here: iommufd: %s; type1: %s", why,
 			       pl_errmsg());

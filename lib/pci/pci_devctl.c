@@ -72,7 +72,8 @@ int pci_devctl_read(const struct pci_config *config, uint16_t *devctl)
 	return rc ? rc : read_at(config, at, devctl);
 }
 
-int pci_devctl_update(const struct pci_config *config, uint16_t mask, uint16_t value, uint16_t *left)
+int pci_devctl_update(const struct pci_config *config, uint16_t mask, uint16_t value,
+		      uint16_t *left)
 {
 	uint16_t old, raw;
 	unsigned int at = 0;

@@ -91,7 +91,8 @@ static bool is_node_of(const char *bdf, const char *target)
 		return true;
 	dir = open_group(bdf);
 	while (dir && !found && (entry = readdir(dir))) {
-		if (entry->d_name[0] == '.' || pci_sysfs_vfio_cdev(entry->d_name, name, sizeof(name)))
+		if (entry->d_name[0] == '.' ||
+		    pci_sysfs_vfio_cdev(entry->d_name, name, sizeof(name)))
 			continue;
 		snprintf(node, sizeof(node), "/dev/vfio/devices/%s", name);
 		found = strcmp(target, node) == 0;

@@ -25,7 +25,8 @@ static int setup(void **state)
 {
 	(void)state;
 	pl_memory_root = tree_new();
-	tree_file("/proc/meminfo", "MemTotal:  4194304 kB\nMemFree: 1024 kB\nMemAvailable: 1048576 kB\n");
+	tree_file("/proc/meminfo",
+		  "MemTotal:  4194304 kB\nMemFree: 1024 kB\nMemAvailable: 1048576 kB\n");
 	tree_file("/proc/self/status", "Name:\tx\nVmSize:\t  1024 kB\nCapEff:\t0000000000000000\n");
 	return 0;
 }
@@ -54,7 +55,8 @@ static void expect_room(size_t mib, const char *part, const char *remedy)
 	assert_int_equal(ask(mib + 1), -EINVAL);
 	snprintf(have, sizeof(have), "-m: %zu MiB of memory are wanted, %zu MiB are available ",
 		 mib + 1, mib);
-	if (!strstr(pl_errmsg(), have) || !strstr(pl_errmsg(), part) || !strstr(pl_errmsg(), remedy))
+	if (!strstr(pl_errmsg(), have) || !strstr(pl_errmsg(), part) ||
+	    !strstr(pl_errmsg(), remedy))
 		fail_msg("'%s' does not have '%s', '%s' and '%s'", pl_errmsg(), have, part, remedy);
 	assert_null(strchr(pl_errmsg(), '\n'));
 }

@@ -210,7 +210,8 @@ static void test_refused(void **state)
 	refused(EPERM, -EBUSY, "in use by another process", "fuser");
 	tree_file("/proc/interrupts", " 9: 1 IO-APIC 9-fasteoi acpi\n 24: 1 PCI-MSI 5-edge x\n");
 	assert_int_equal(pci_remap_state(), PCI_REMAP_OFF);
-	refused(EPERM, -EACCES, "not remapped", "sudo tee /sys/module/iommufd/parameters/allow_unsafe");
+	refused(EPERM, -EACCES, "not remapped",
+		"sudo tee /sys/module/iommufd/parameters/allow_unsafe");
 	refused(EBUSY, -EBUSY, "in use by another process", "fuser");
 	refused(EINVAL, -EBUSY, "in use by another process", "fuser");
 	refused(ENODEV, -ENOTSUP, "No such device", "dmesg");

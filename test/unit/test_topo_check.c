@@ -406,7 +406,8 @@ static void test_hugepages(void **state)
 	/* Nor is it ready with 4 KiB pages that are not there. */
 	tree_file("/proc/meminfo", "MemAvailable:  1048576 kB\n");
 	check_default();
-	expect("hugepages", CHECK_FAIL, "1224 MiB of memory are wanted, 1024 MiB are available", "--mem");
+	expect("hugepages", CHECK_FAIL, "1224 MiB of memory are wanted, 1024 MiB are available",
+	       "--mem");
 	mem = 1ull << 30;
 	check_default();
 	expect("hugepages", CHECK_WARN, NULL, NULL);
@@ -510,7 +511,8 @@ static void test_not_permitted(void **state)
 {
 	(void)state;
 	dma_buf_answer = -EPERM;
-	tree_file("/proc/interrupts", " 1: 9 0 IO-APIC 1-edge i8042\n 9: 0 0 DMAR-MSI 0-edge dmar0\n" UNREMAPPED);
+	tree_file("/proc/interrupts", " 1: 9 0 IO-APIC 1-edge i8042\n"
+				      " 9: 0 0 DMAR-MSI 0-edge dmar0\n" UNREMAPPED);
 	check_default();
 	expect("dma-buf", CHECK_FAIL, "isolate MSI", "allow_unsafe_interrupts");
 	tree_file("/sys/module/iommufd/parameters/allow_unsafe_interrupts", "Y\n");
