@@ -117,13 +117,15 @@ static int step_wait_ready(struct pl_nvme_ctrlr *c)
 	return csts & NVME_CSTS_RDY ? 0 : -EAGAIN;
 }
 
-/* Identify strings are padded with spaces, not terminated. */
+/* Identify strings are padded with spaces, not terminated. Programs print them: what is no text could
+ * be orders to a terminal. */
 static void copy_string(char *to, const char *from, size_t len)
 {
-	memcpy(to, from, len);
+	while (len && (from[len - 1] == ' ' || from[len - 1] == '\0'))
+		len--;
+	for (size_t i = 0; i < len; i++)
+		to[i] = from[i] >= ' ' && from[i] <= '~' ? from[i] : '?';
 	to[len] = '\0';
-	while (len && (to[len - 1] == ' ' || to[len - 1] == '\0'))
-		to[--len] = '\0';
 }
 
 static void learn(struct pl_nvme_ctrlr *c, const struct pl_nvme_id_ctrl *id)

@@ -38,6 +38,9 @@ enum nvme_emu_fault {
 				* all ones, mappings revoked */
 	NVME_EMU_FAULT_PART,   /* of the next `count` Read commands `len` bytes of the data from `offset`
 				* on vanish, or with `late` come after the completion */
+	NVME_EMU_FAULT_IDENTIFY, /* Identify data of `cns` has `data` at byte `offset`, until NONE */
+	NVME_EMU_FAULT_NS_LIST,	 /* its active namespaces go on for ever, each one like the first */
+	NVME_EMU_FAULT_SLOW,	 /* each admin command takes `count` ms, until NONE */
 };
 
 struct nvme_emu_inject {
@@ -46,10 +49,12 @@ struct nvme_emu_inject {
 	uint8_t opc;     /* STATUS */
 	uint16_t status; /* STATUS: 15 bits, as struct pl_nvme_op has them */
 	uint16_t cid;    /* CID */
-	uint32_t count;  /* STATUS, DROP, PART; 0 is taken as 1 */
-	uint32_t offset; /* PART */
-	uint32_t len;    /* PART: at most a page's rest */
+	uint32_t count;  /* STATUS, DROP, SLOW, PART; 0 is taken as 1 */
+	uint8_t cns;     /* IDENTIFY */
+	uint32_t offset; /* IDENTIFY, PART */
+	uint32_t len;    /* IDENTIFY: bytes of data; PART: at most a page's rest */
 	bool late;       /* PART */
+	uint8_t data[32];
 };
 
 void nvme_emu_inject(struct pl_nvme_transport *t, const struct nvme_emu_inject *inject);
@@ -77,6 +82,7 @@ void nvme_emu_counters(struct pl_nvme_transport *t, struct nvme_emu_counters *co
 #define EMU_COPY_MSRC     127u   /* 0's based: 128 ranges are one page of descriptors */
 #define EMU_COPY_MSSRL    4096u  /* LBAs of a source range */
 #define EMU_COPY_MCL      65536u /* LBAs of a Copy command */
+#define EMU_LIES          16u    /* NVME_EMU_FAULT_IDENTIFY at a time */
 #define EMU_CMB_BIR       4u
 #define EMU_PMR_BIR       2u
 #define EMU_FEATURES      0x0cu /* identifiers 01h to 0bh */
@@ -209,12 +215,16 @@ struct emu_ctrlr {
 	struct nvme_emu_inject inject_cid;
 	uint32_t inject_drop;
 	struct nvme_emu_inject inject_part;
+	struct nvme_emu_inject lies[EMU_LIES]; /* of Identify */
+	uint32_t nb_lies;
 
 	/* atomic */
 	bool stop;
 	bool attention; /* CC was written or a fault armed: the thread takes the lock and looks */
 	bool armed;     /* inject_status or inject_drop is in force */
 	bool hang, stuck, gone;
+	bool endless; /* NVME_EMU_FAULT_NS_LIST */
+	uint32_t slow_ms;
 	bool mem_off, master_off; /* bits of the PCI command register, the other way round */
 	uint64_t rounds;	  /* of the device thread; written by it alone */
 
@@ -296,6 +306,8 @@ bool emu_running(const struct emu_ctrlr *c);
 bool emu_inject_status(struct emu_ctrlr *c, const struct emu_cmd *cmd, uint16_t *status);
 bool emu_inject_drop(struct emu_ctrlr *c);
 void emu_inject_part(struct emu_ctrlr *c, const struct emu_cmd *cmd);
+void emu_inject_identify(struct emu_ctrlr *c, uint32_t cns, uint8_t *data);
+void emu_inject_slow(const struct emu_ctrlr *c);
 void emu_inject_attend(struct emu_ctrlr *c);
 
 /* emu_thread.c */

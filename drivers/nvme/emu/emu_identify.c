@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <rte_common.h>
+
 #include "emu.h"
 
 #define CNS_NS        0x00u
@@ -114,9 +116,18 @@ static void fill_descs(const struct emu_ctrlr *c, uint32_t nsid, uint8_t *p)
 	fill_nguid(c, nsid, p + 4);
 }
 
+static bool endless(const struct emu_ctrlr *c)
+{
+	return __atomic_load_n(&c->endless, __ATOMIC_RELAXED);
+}
+
 static void fill_active(const struct emu_ctrlr *c, uint32_t after, uint32_t *list)
 {
-	for (uint32_t nsid = after + 1; nsid <= c->conf.nb_ns; nsid++)
+	uint32_t last = c->conf.nb_ns;
+
+	if (endless(c))
+		last = (uint32_t)RTE_MIN(after + 1024ull, 0xfffffffdull);
+	for (uint32_t nsid = after + 1; nsid <= last; nsid++)
 		*list++ = nsid;
 }
 
@@ -130,16 +141,19 @@ uint16_t emu_admin_identify(struct emu_ctrlr *c, struct emu_cmd *cmd)
 		struct pl_nvme_id_ns ns;
 	} data = { { 0 } };
 	uint16_t status = NVME_SC_SUCCESS;
+	uint32_t nsid = sqe->nsid;
 
 	/* CNTID, NVMSETID and the UUID index belong to other CNS values. */
 	if (sqe->cdw10 > CNS_NS_DESCS || sqe->cdw11 != 0 || sqe->cdw12 != 0 || sqe->cdw13 != 0 ||
 	    sqe->cdw14 != 0 || sqe->cdw15 != 0)
 		return NVME_SC_INVALID_FIELD;
+	if (endless(c) && nsid > 1)
+		nsid = 1;
 	switch (sqe->cdw10) {
 	case CNS_NS:
-		status = emu_ns_check(c, sqe->nsid);
+		status = emu_ns_check(c, nsid);
 		if (status == NVME_SC_SUCCESS)
-			fill_ns(c, sqe->nsid, &data.ns);
+			fill_ns(c, nsid, &data.ns);
 		else if (status == NVME_SC_INVALID_FIELD)
 			status = NVME_SC_SUCCESS; /* inactive: zeros say so */
 		break;
@@ -151,16 +165,17 @@ uint16_t emu_admin_identify(struct emu_ctrlr *c, struct emu_cmd *cmd)
 	case CNS_ACTIVE_NS:
 		if (sqe->nsid >= 0xfffffffeu)
 			return NVME_SC_INVALID_NAMESPACE;
-		if (sqe->nsid < c->conf.nb_ns)
+		if (sqe->nsid < c->conf.nb_ns || endless(c))
 			fill_active(c, sqe->nsid, data.list);
 		break;
 	default:
-		status = emu_ns_check(c, sqe->nsid);
+		status = emu_ns_check(c, nsid);
 		if (status == NVME_SC_SUCCESS)
-			fill_descs(c, sqe->nsid, data.bytes);
+			fill_descs(c, nsid, data.bytes);
 		break;
 	}
 	if (status != NVME_SC_SUCCESS)
 		return status;
+	emu_inject_identify(c, sqe->cdw10, data.bytes);
 	return emu_data_out(c, cmd, data.bytes, sizeof(data), sizeof(data));
 }

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Misbehaviour on demand, for tests of the host. */
+#include <assert.h>
+#include <string.h>
+#include <time.h>
+
 #include "emu.h"
 
 static void set_flag(bool *flag, bool on)
@@ -21,7 +25,10 @@ void nvme_emu_inject(struct pl_nvme_transport *t, const struct nvme_emu_inject *
 		c->inject_cid.count = 0;
 		c->inject_drop = 0;
 		c->inject_part.count = 0;
+		c->nb_lies = 0;
 		set_flag(&c->armed, false);
+		set_flag(&c->endless, false);
+		__atomic_store_n(&c->slow_ms, 0, __ATOMIC_RELAXED);
 		set_flag(&c->hang, false);
 		set_flag(&c->stuck, false);
 		set_flag(&c->gone, false);
@@ -57,6 +64,17 @@ void nvme_emu_inject(struct pl_nvme_transport *t, const struct nvme_emu_inject *
 		break;
 	case NVME_EMU_FAULT_MEM:
 		set_flag(&c->mem_off, true);
+		break;
+	case NVME_EMU_FAULT_IDENTIFY:
+		assert(c->nb_lies < EMU_LIES && in.len <= sizeof(in.data) &&
+		       in.offset + in.len <= EMU_PAGE);
+		c->lies[c->nb_lies++] = in;
+		break;
+	case NVME_EMU_FAULT_NS_LIST:
+		set_flag(&c->endless, true);
+		break;
+	case NVME_EMU_FAULT_SLOW:
+		__atomic_store_n(&c->slow_ms, in.count, __ATOMIC_RELAXED);
 		break;
 	case NVME_EMU_FAULT_FLR:
 		break;
@@ -124,6 +142,24 @@ void emu_inject_part(struct emu_ctrlr *c, const struct emu_cmd *cmd)
 		disarm(c);
 	}
 	pthread_mutex_unlock(&c->lock);
+}
+
+void emu_inject_identify(struct emu_ctrlr *c, uint32_t cns, uint8_t *data)
+{
+	pthread_mutex_lock(&c->lock);
+	for (uint32_t i = 0; i < c->nb_lies; i++)
+		if (c->lies[i].cns == cns)
+			memcpy(data + c->lies[i].offset, c->lies[i].data, c->lies[i].len);
+	pthread_mutex_unlock(&c->lock);
+}
+
+void emu_inject_slow(const struct emu_ctrlr *c)
+{
+	uint32_t ms = __atomic_load_n(&c->slow_ms, __ATOMIC_RELAXED);
+	const struct timespec ts = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L };
+
+	if (ms != 0)
+		(void)nanosleep(&ts, NULL);
 }
 
 /* On the device thread, after a fault was armed. */

@@ -61,6 +61,7 @@ PL_API struct pl_nvme_ctrlr *pl_nvme_ctrlr_next(const struct pl_nvme_ctrlr *prev
 struct pl_nvme_ctrlr_info {
 	const char *name;
 	const char *transport;	/**< "nvme_emu", "vfio" */
+	/* as the controller has them, with '?' for what is not printable ASCII */
 	char serial[21];
 	char model[41];
 	char firmware[9];
