@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <string.h>
 
+#include <peerlane/pl_eal.h>
+
 #include "stop.h"
 
 volatile sig_atomic_t app_stop_requests;
@@ -8,6 +10,7 @@ volatile sig_atomic_t app_stop_requests;
 static void on_signal(int sig)
 {
 	app_stop_requests = app_stop_requests + 1;
+	pl_eal_request_stop();
 	if (app_stop_requests >= 2)
 		signal(sig, SIG_DFL);
 }

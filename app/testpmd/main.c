@@ -40,7 +40,6 @@ static int run(const struct app_cli *cli, const struct testpmd_opts *o, struct a
 	};
 	int status;
 
-	app_stop_init();
 	status = o->workload->next ? io_run(&t) : copy_run(&t);
 	if (!json_array_size(t.jobs)) {
 		if (status == APP_EXIT_OK && json->path) {
@@ -76,6 +75,7 @@ int main(int argc, char **argv)
 		app_cli_error(&cli);
 		return APP_EXIT_USAGE;
 	}
+	app_stop_init();
 	rc = pl_eal_init(argc, argv);
 	if (rc < 0) {
 		app_fail_lib(rc);

@@ -279,6 +279,7 @@ int main(int argc, char **argv)
 		app_cli_error(&cli);
 		return app_setup_status(rc);
 	}
+	app_stop_init();
 	rc = pl_eal_init(argc, argv);
 	if (rc < 0) {
 		app_fail_lib(rc);
@@ -286,7 +287,6 @@ int main(int argc, char **argv)
 		app_json_discard(&json);
 		return app_setup_status(rc);
 	}
-	app_stop_init();
 	status = run(&cli, &args, &json);
 	app_end_close(&args.dst);
 	app_end_close(&args.src);

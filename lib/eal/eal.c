@@ -13,6 +13,7 @@
 #include "memory.h"
 #include "pl_inject.h"
 #include "pl_log.h"
+#include "pl_stop.h"
 #include "poller.h"
 
 /* Below this, hugepages would run out while devices come up: 4 KiB pages are the better deal. */
@@ -205,6 +206,7 @@ void pl_eal_cleanup(void)
 {
 	if (!running)
 		return;
+	pl_stop_clear(); /* who stopped the work did not mean its orderly end */
 	pollers_stop_all();
 	fini_until(NULL);
 	running = false;

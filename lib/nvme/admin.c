@@ -96,6 +96,7 @@ static int admin_wait(struct pl_nvme_ctrlr *ctrlr, uint8_t opc)
 {
 	uint64_t ms = ctrlr->admin_timeout_ms * (opc == NVME_ADM_FORMAT ? NVME_FORMAT_TIMEOUTS : 1);
 	uint64_t deadline = nvme_now_ms() + ms;
+	int rc;
 
 	while (!admin_reap(ctrlr)) {
 		if (gone(ctrlr)) {
@@ -107,6 +108,11 @@ static int admin_wait(struct pl_nvme_ctrlr *ctrlr, uint8_t opc)
 			nvme_ctrlr_fail(ctrlr);
 			return pl_fail(-ENODEV, "%s: the kernel wants the device back during admin command "
 				       "%02xh", ctrlr->info.name, opc);
+		}
+		rc = nvme_wait_over(ctrlr, "answer an admin command");
+		if (rc) {
+			nvme_ctrlr_fail(ctrlr);
+			return rc;
 		}
 		if (nvme_now_ms() > deadline) {
 			/* Its late completion would name an op that is no longer its own, and its

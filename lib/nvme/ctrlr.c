@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Bring-up and shutdown of a controller (7.6), as a table of steps: each runs until it returns
- * something other than -EAGAIN, under the deadline that CAP.TO sets for the waiting ones.
+ * something other than -EAGAIN, under the deadline that CAP.TO sets for the waiting ones, and all of
+ * them under one of ours.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,9 +10,12 @@
 
 #include <rte_malloc.h>
 
+#include <peerlane/pl_eal.h>
+
 #include "nvme_internal.h"
 #include "pl_inject.h"
 #include "pl_log.h"
+#include "pl_stop.h"
 
 static uint32_t read32(struct pl_nvme_ctrlr *c, uint32_t off)
 {
@@ -28,6 +32,19 @@ int nvme_check_there(const struct pl_nvme_ctrlr *c, uint32_t reg)
 	if (reg == UINT32_MAX)
 		return pl_fail(-ENODEV, "%s: the controller is gone: its registers read all ones",
 			       c->info.name);
+	return 0;
+}
+
+int nvme_wait_over(const struct pl_nvme_ctrlr *c, const char *what)
+{
+	if (!c->deadline_ms)
+		return 0;
+	if (pl_eal_stop_requested())
+		return pl_fail(-ECANCELED, "%s: asked to stop while the controller was to %s",
+			       c->info.name, what);
+	if (nvme_now_ms() > c->deadline_ms)
+		return pl_fail(-ETIMEDOUT, "%s: the controller did not %s in the time that it gets as a "
+			       "whole", c->info.name, what);
 	return 0;
 }
 
@@ -141,7 +158,8 @@ static void learn(struct pl_nvme_ctrlr *c, const struct pl_nvme_id_ctrl *id)
 	c->info.nn = id->nn;
 	c->info.vwc = (id->vwc & NVME_VWC_PRESENT) != 0;
 	c->nb_aers = RTE_MIN((uint32_t)id->aerl + 1, NVME_MAX_AERS);
-	c->shutdown_timeout_ms = RTE_MAX(id->rtd3e / 1000, 5000u);
+	c->shutdown_timeout_ms = RTE_MIN(RTE_MAX(id->rtd3e / 1000, NVME_RTD3E_LEAST_MS),
+					 NVME_RTD3E_MOST_MS);
 }
 
 static int step_identify(struct pl_nvme_ctrlr *c)
@@ -201,7 +219,7 @@ static const struct {
 	{ "accept event requests", step_aers },
 };
 
-static int bring_up_run(struct pl_nvme_ctrlr *c)
+static int run_steps(struct pl_nvme_ctrlr *c)
 {
 	for (size_t i = 0; i < RTE_DIM(bring_up); i++) {
 		uint64_t start = nvme_now_ms();
@@ -212,6 +230,9 @@ static int bring_up_run(struct pl_nvme_ctrlr *c)
 				return pl_fail(-ETIMEDOUT, "%s: the controller did not %s in %llu ms "
 					       "(CAP.TO)", c->info.name, bring_up[i].name,
 					       (unsigned long long)c->ready_timeout_ms);
+			rc = nvme_wait_over(c, bring_up[i].name);
+			if (rc)
+				return rc;
 			nvme_relax();
 		}
 		if (rc)
@@ -220,7 +241,22 @@ static int bring_up_run(struct pl_nvme_ctrlr *c)
 	return 0;
 }
 
-/* Waits for (CSTS & mask) == want; false if it did not come or the device is gone. */
+/* The steps and what follows them, @then, under one deadline. */
+static int bring_up_run(struct pl_nvme_ctrlr *c, int (*then)(struct pl_nvme_ctrlr *c))
+{
+	int rc;
+
+	c->deadline_ms = nvme_now_ms() + c->bring_up_ms;
+	rc = run_steps(c);
+	if (rc == 0)
+		rc = then(c);
+	c->deadline_ms = 0;
+	if (rc == -ECANCELED)
+		pl_stop_clear(); /* that was it; what is undone now may take its time */
+	return rc;
+}
+
+/* Waits for (CSTS & mask) == want; false if it did not come in time or the device is gone. */
 static bool wait_csts(struct pl_nvme_ctrlr *c, uint32_t mask, uint32_t want, uint64_t ms)
 {
 	uint64_t deadline = nvme_now_ms() + ms;
@@ -232,7 +268,7 @@ static bool wait_csts(struct pl_nvme_ctrlr *c, uint32_t mask, uint32_t want, uin
 			return false;
 		if ((csts & mask) == want)
 			return true;
-		if (nvme_now_ms() > deadline)
+		if (nvme_now_ms() > deadline || nvme_wait_over(c, "shut down"))
 			return false;
 		nvme_relax();
 	}
@@ -286,7 +322,9 @@ int nvme_ctrlr_start(struct pl_nvme_transport *t, struct pl_nvme_ctrlr **out)
 	c->info.name = t->name;
 	c->info.transport = t->ops->name;
 	c->info.numa_node = t->numa_node;
-	c->shutdown_timeout_ms = 5000;
+	c->shutdown_timeout_ms = NVME_RTD3E_LEAST_MS;
+	c->bring_up_ms = NVME_BRING_UP_MS;
+	c->shut_down_ms = NVME_SHUT_DOWN_MS;
 	c->admin_timeout_ms = NVME_ADMIN_TIMEOUT_MS;
 	pthread_mutex_init(&c->admin_lock, NULL);
 	LIST_INIT(&c->qpairs);
@@ -294,10 +332,10 @@ int nvme_ctrlr_start(struct pl_nvme_transport *t, struct pl_nvme_ctrlr **out)
 	pthread_mutex_lock(&c->admin_lock);
 	rc = nvme_admin_init(c);
 	if (rc == 0)
-		rc = bring_up_run(c);
-	if (rc == 0)
-		rc = nvme_devmem_attach(c);
+		rc = bring_up_run(c, nvme_devmem_attach);
 	pthread_mutex_unlock(&c->admin_lock);
+	if (rc == -ECANCELED)
+		c->shut_down_ms = NVME_GIVE_UP_MS;
 	if (rc) {
 		nvme_ctrlr_stop(c);
 		return rc;
@@ -308,6 +346,7 @@ int nvme_ctrlr_start(struct pl_nvme_transport *t, struct pl_nvme_ctrlr **out)
 
 void nvme_ctrlr_stop(struct pl_nvme_ctrlr *c)
 {
+	c->deadline_ms = nvme_now_ms() + c->shut_down_ms;
 	while (!LIST_EMPTY(&c->qpairs) && !c->failed)
 		pl_nvme_qpair_destroy(LIST_FIRST(&c->qpairs));
 	shut_down(c);
@@ -355,18 +394,18 @@ int nvme_ctrlr_asked_back(struct pl_nvme_ctrlr *c)
 	return rc;
 }
 
+/* The reset took every queue with it: what could not be deleted is free now. */
+static int after_reset(struct pl_nvme_ctrlr *c)
+{
+	nvme_qpairs_free_all(c);
+	return nvme_devmem_reattach(c);
+}
+
 static int reset_locked(struct pl_nvme_ctrlr *c)
 {
 	int rc = c->t->ops->decode(c->t);
 
-	if (rc)
-		return rc;
-	rc = bring_up_run(c);
-	if (rc)
-		return rc;
-	/* The reset took every queue with it: what could not be deleted is free now. */
-	nvme_qpairs_free_all(c);
-	return nvme_devmem_reattach(c);
+	return rc ? rc : bring_up_run(c, after_reset);
 }
 
 int pl_nvme_ctrlr_reset(struct pl_nvme_ctrlr *c)

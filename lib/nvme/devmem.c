@@ -214,7 +214,8 @@ static int cmb_enable(struct pl_nvme_ctrlr *c)
 static int pmr_wait(struct pl_nvme_ctrlr *c)
 {
 	uint64_t unit_ms = NVME_PMRCAP_PMRTU(c->info.pmrcap) ? 60000 : 500;
-	uint64_t deadline = nvme_now_ms() + unit_ms * (NVME_PMRCAP_PMRTO(c->info.pmrcap) + 1u);
+	uint64_t ms = RTE_MIN(unit_ms * (NVME_PMRCAP_PMRTO(c->info.pmrcap) + 1u), NVME_PMRTO_MOST_MS);
+	uint64_t deadline = nvme_now_ms() + ms;
 	uint32_t status;
 
 	while ((status = read32(c, NVME_REG_PMRSTS)) & NVME_PMRSTS_NRDY) {
@@ -222,8 +223,13 @@ static int pmr_wait(struct pl_nvme_ctrlr *c)
 
 		if (rc)
 			return rc;
+		rc = nvme_wait_over(c, "make its PMR ready");
+		if (rc)
+			return rc;
 		if (nvme_now_ms() > deadline)
-			return pl_fail(-ETIMEDOUT, "%s: its PMR did not become ready", c->info.name);
+			return pl_fail(-ETIMEDOUT, "%s: its PMR did not become ready in %u s (PMRCAP.PMRTO, "
+				       "at most %u s)", c->info.name, (unsigned int)(ms / 1000),
+				       NVME_PMRTO_MOST_MS / 1000);
 		nvme_relax();
 	}
 	return 0;
@@ -279,6 +285,10 @@ static int pmr_attach(struct pl_nvme_ctrlr *c)
 		return 0;
 	c->t->ops->write32(c->t, NVME_REG_PMRCTL, NVME_PMRCTL_EN);
 	rc = pmr_wait(c);
+	if (rc == -ETIMEDOUT) {
+		c->t->ops->write32(c->t, NVME_REG_PMRCTL, 0);
+		return unusable(c, &c->pmr, -ENOTSUP);
+	}
 	if (rc)
 		return rc;
 	rc = attach(c, &c->pmr, &at);

@@ -90,6 +90,17 @@ struct nvme_devmem {
 #define NVME_ADMIN_TIMEOUT_MS 60000u
 #define NVME_FORMAT_TIMEOUTS  60u /* so many times that */
 
+/*
+ * What a device may make us wait for, whatever it says (doc/limits.md). A shutdown that takes less
+ * than the least has been reported too short by real ones.
+ */
+#define NVME_BRING_UP_MS     120000u
+#define NVME_SHUT_DOWN_MS    60000u
+#define NVME_GIVE_UP_MS	     5000u /* of a controller whose bring-up was called off */
+#define NVME_RTD3E_LEAST_MS  5000u
+#define NVME_RTD3E_MOST_MS   30000u
+#define NVME_PMRTO_MOST_MS   30000u
+
 struct pl_nvme_ctrlr {
 	struct pl_nvme_transport *t;
 	struct pl_nvme_ctrlr_info info;
@@ -102,6 +113,9 @@ struct pl_nvme_ctrlr {
 	uint64_t ready_timeout_ms;
 	uint64_t shutdown_timeout_ms;
 	uint64_t admin_timeout_ms;
+	uint64_t bring_up_ms;	/* what bring-up and shutdown get as a whole */
+	uint64_t shut_down_ms;
+	uint64_t deadline_ms; /* of the one that is going on, by nvme_now_ms(); 0: neither is */
 	bool enabled;
 	uint32_t resets; /* atomic: how often we reset it, which ends what its memory held */
 	bool failed; /* gone or not answering: a reset or the removal follows */
@@ -125,6 +139,9 @@ struct pl_nvme_ctrlr {
 /* Waiting, outside the data path: a deadline, and a pause that lets a device thread run. */
 uint64_t nvme_now_ms(void);
 void nvme_relax(void);
+/* Whether bring-up or shutdown must end here: -ETIMEDOUT at its deadline, -ECANCELED if the user
+ * asked for it, while it waits for the controller to @what ("become ready"). */
+int nvme_wait_over(const struct pl_nvme_ctrlr *ctrlr, const char *what);
 
 /* ctrlr.c */
 int nvme_ctrlr_start(struct pl_nvme_transport *t, struct pl_nvme_ctrlr **ctrlr);

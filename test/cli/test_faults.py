@@ -164,6 +164,36 @@ def SIGTERM_too_and_the_rest_can_be_copied(t):
     t.same_data("src.img", "dst.img")
 
 
+def catches(pid, sig):
+    """Whether the process has a handler of @sig."""
+    with open("/proc/%d/status" % pid, encoding="utf-8") as f:
+        caught = next(line.split()[1] for line in f if line.startswith("SigCgt:"))
+    return int(caught, 16) >> (sig - 1) & 1
+
+
+def interrupted_start(t, program, args):
+    """A device that answers no command within the hour: the program is still told to end, and does."""
+    eal = ("nvme_emu0,size=1M,slow=3600000", "nvme_emu1,size=1M,cmb=64K")
+    with subprocess.Popen(t.argv(program, eal, args), cwd=t.dir, stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE) as run:
+        while run.poll() is None and not catches(run.pid, signal.SIGINT):
+            time.sleep(0.01)
+        run.send_signal(signal.SIGINT)
+        _, stderr = (text.decode() for text in run.communicate(timeout=TIMEOUT))
+    t.equal(run.returncode, 1, "exit status; stderr: %s" % stderr)
+    t.check(": asked to stop while the controller was to " in stderr, stderr)
+
+
+@case
+def SIGINT_ends_a_slow_start_of_nvme_copy(t):
+    interrupted_start(t, "nvme_copy", ("nvme_emu0", "nvme_emu1"))
+
+
+@case
+def SIGINT_ends_a_slow_start_of_testpmd(t):
+    interrupted_start(t, "peerlane-testpmd", ("-w", "read"))
+
+
 @case
 def a_full_disk_under_the_report_fails(t):
     if not os.path.exists("/dev/full"):

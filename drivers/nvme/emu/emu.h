@@ -40,7 +40,7 @@ enum nvme_emu_fault {
 				* on vanish, or with `late` come after the completion */
 	NVME_EMU_FAULT_IDENTIFY, /* Identify data of `cns` has `data` at byte `offset`, until NONE */
 	NVME_EMU_FAULT_NS_LIST,	 /* its active namespaces go on for ever, each one like the first */
-	NVME_EMU_FAULT_SLOW,	 /* each admin command takes `count` ms, until NONE */
+	NVME_EMU_FAULT_SLOW,	 /* each admin command waits `count` ms to be fetched, until NONE */
 };
 
 struct nvme_emu_inject {
@@ -111,6 +111,7 @@ struct emu_conf {
 	bool populate; /* a namespace in memory has all its pages from the start */
 	uint64_t drop;
 	uint64_t err;
+	uint64_t slow; /* ms that an admin command waits */
 };
 
 struct emu_ns {
@@ -224,7 +225,7 @@ struct emu_ctrlr {
 	bool armed;     /* inject_status or inject_drop is in force */
 	bool hang, stuck, gone;
 	bool endless; /* NVME_EMU_FAULT_NS_LIST */
-	uint32_t slow_ms;
+	uint32_t slow_ms; /* before an admin command is fetched */
 	bool mem_off, master_off; /* bits of the PCI command register, the other way round */
 	uint64_t rounds;	  /* of the device thread; written by it alone */
 
@@ -232,6 +233,7 @@ struct emu_ctrlr {
 	bool enabled;
 	bool failed;   /* CSTS.CFS */
 	bool shutdown; /* CC.SHN was obeyed */
+	uint64_t slow_due;
 	struct emu_sq sqs[EMU_MAX_IO_QUEUES + 1];
 	struct emu_cq cqs[EMU_MAX_IO_QUEUES + 1];
 	struct emu_ns ns[EMU_NN];
@@ -307,7 +309,7 @@ bool emu_inject_status(struct emu_ctrlr *c, const struct emu_cmd *cmd, uint16_t 
 bool emu_inject_drop(struct emu_ctrlr *c);
 void emu_inject_part(struct emu_ctrlr *c, const struct emu_cmd *cmd);
 void emu_inject_identify(struct emu_ctrlr *c, uint32_t cns, uint8_t *data);
-void emu_inject_slow(const struct emu_ctrlr *c);
+bool emu_inject_slow(struct emu_ctrlr *c); /* whether the command that came is left waiting */
 void emu_inject_attend(struct emu_ctrlr *c);
 
 /* emu_thread.c */

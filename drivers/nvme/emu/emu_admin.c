@@ -59,7 +59,6 @@ uint16_t emu_admin(struct emu_ctrlr *c, struct emu_cmd *cmd)
 	const struct pl_nvme_sqe *sqe = &cmd->sqe;
 	emu_admin_fn fn = admin_fns[sqe->opc];
 
-	emu_inject_slow(c);
 	if (fn == NULL)
 		return emu_status(NVME_SC_INVALID_OPCODE);
 	/* No fused operation and no SGL (PSDT) in the admin queue; the rest is reserved. */

@@ -12,7 +12,7 @@
 const char emu_usage[] =
 	"nvme_emuN,size=SIZE|path=FILE[,KEY=VALUE...], KEY one of bs, cmb, cmboff, "
 	"cmbflags, cmbs, pmr, mdts, queues, ns, mqes, dstrd, cqr, drop, err, "
-	"populate; SIZE "
+	"populate, slow; SIZE "
 	"in bytes or with K, M, G or T";
 
 #define EMU_BS_MIN   512u
@@ -190,6 +190,11 @@ static int key_err(const struct arg *a, struct emu_conf *conf)
 	return parse_range(a, 1, INT64_MAX, &conf->err);
 }
 
+static int key_slow(const struct arg *a, struct emu_conf *conf)
+{
+	return parse_range(a, 1, 3600000, &conf->slow);
+}
+
 static const struct {
 	const char *name;
 	int (*parse)(const struct arg *a, struct emu_conf *conf);
@@ -200,6 +205,7 @@ static const struct {
 	{ "queues", key_queues }, { "ns", key_ns },         { "mqes", key_mqes },
 	{ "dstrd", key_dstrd },   { "cqr", key_cqr },       { "drop", key_drop },
 	{ "err", key_err },       { "populate", key_populate },
+	{ "slow", key_slow },
 };
 #define NB_KEYS (sizeof(keys) / sizeof(keys[0]))
 

@@ -153,13 +153,23 @@ void emu_inject_identify(struct emu_ctrlr *c, uint32_t cns, uint8_t *data)
 	pthread_mutex_unlock(&c->lock);
 }
 
-void emu_inject_slow(const struct emu_ctrlr *c)
+/* The thread does not sleep: it has CC and the other queues to look after. */
+bool emu_inject_slow(struct emu_ctrlr *c)
 {
 	uint32_t ms = __atomic_load_n(&c->slow_ms, __ATOMIC_RELAXED);
-	const struct timespec ts = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L };
+	struct timespec ts;
+	uint64_t now;
 
-	if (ms != 0)
-		(void)nanosleep(&ts, NULL);
+	if (ms == 0)
+		return false;
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	now = (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+	if (c->slow_due == 0)
+		c->slow_due = now + ms;
+	if (now < c->slow_due)
+		return true;
+	c->slow_due = 0;
+	return false;
 }
 
 /* On the device thread, after a fault was armed. */

@@ -291,7 +291,7 @@ bool emu_sq_poll(struct emu_ctrlr *c, struct emu_sq *sq)
 		sq->q.bad = NO_BAD_VALUE;
 		sq->tail = val;
 	}
-	if (sq->head == sq->tail)
+	if (sq->head == sq->tail || (sq->q.id == 0 && emu_inject_slow(c)))
 		return false;
 	/* Without room for its completion no command is begun. */
 	room = emu_cq_room(c, sq->cq);

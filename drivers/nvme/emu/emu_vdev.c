@@ -63,6 +63,7 @@ static int bring_up(struct emu_ctrlr *c)
 	if (err < 0)
 		goto doorbells;
 	emu_regs_init(c);
+	c->slow_ms = (uint32_t)c->conf.slow;
 	emu_features_reset(c);
 	err = emu_thread_start(c);
 	if (err < 0)

@@ -37,6 +37,8 @@
 #ifndef PEERLANE_PL_EAL_H
 #define PEERLANE_PL_EAL_H
 
+#include <stdbool.h>
+
 #include <peerlane/pl_err.h>
 
 #ifdef __cplusplus
@@ -52,15 +54,29 @@ extern "C" {
  *   may have), with nothing started; -ENOTSUP if the asked IOMMU backend is not available, or no
  *   IOMMU stands before a device; -EBUSY if a device, or another one of its IOMMU group, is bound to
  *   a kernel driver or in use by another process; -EACCES if the user lacks a right to it; -ENOMEM
- *   if memory cannot be had; -ENODEV or -ETIMEDOUT if a device did not come up. On failure everything started is undone.
+ *   if memory cannot be had; -ENODEV or -ETIMEDOUT if a device did not come up; -ECANCELED if
+ *   pl_eal_request_stop() came while it waited for one. On failure everything started is undone.
  */
 PL_API int pl_eal_init(int argc, char **argv);
 
 /**
  * Stops pollers, shuts every device down, unmaps and frees, in the reverse order of init.
- * Main lcore only. Everything obtained from the library is invalid afterwards.
+ * Main lcore only. Everything obtained from the library is invalid afterwards. A controller that does
+ * not answer is given up after a minute, or at pl_eal_request_stop(): doc/limits.md.
  */
 PL_API void pl_eal_cleanup(void);
+
+/**
+ * Ends the library's waits for devices that come up or go: a pl_eal_init() or pl_nvme_ctrlr_reset()
+ * that waits for a controller fails with -ECANCELED, and so does the first one that begins to wait
+ * later; a pl_eal_cleanup() in progress goes on without waiting, and stops the DMA of a controller
+ * that is not through. I/O and pollers are not concerned. For a signal handler that was installed
+ * before pl_eal_init(), so that Ctrl-C ends a slow start. Async-signal-safe; any thread.
+ */
+PL_API void pl_eal_request_stop(void);
+
+/** Whether a request was made and neither obeyed yet nor forgotten by pl_eal_cleanup(). Any thread. */
+PL_API bool pl_eal_stop_requested(void);
 
 /** The text that documents the EAL's options, for a program's `--help`. */
 PL_API const char *pl_eal_usage(void);

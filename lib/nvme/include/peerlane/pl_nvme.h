@@ -129,7 +129,8 @@ PL_API int pl_nvme_ctrlr_poll_events(struct pl_nvme_ctrlr *ctrlr);
  * identifies it anew. All its queue pairs must have been destroyed. Namespaces are identified anew
  * as well: earlier pointers to them are invalid, ask pl_nvme_ns_get() again.
  * @return 0; -EBUSY if a queue pair exists or a copy that has not ended goes through its memory;
- *   -ENODEV or -ETIMEDOUT if it did not come up, and then the controller stays failed.
+ *   -ENODEV or -ETIMEDOUT if it did not come up, -ECANCELED after pl_eal_request_stop(), and then the
+ *   controller stays failed.
  */
 PL_API int pl_nvme_ctrlr_reset(struct pl_nvme_ctrlr *ctrlr);
 
