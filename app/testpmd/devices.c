@@ -41,14 +41,9 @@ static int append_all(struct devices *d)
 	int rc = 0;
 
 	while (rc == 0 && (ctrlr = pl_nvme_ctrlr_next(prev)) != NULL) {
-		struct pl_nvme_ctrlr_info info;
+		struct pl_nvme_ns *ns = NULL;
 
-		pl_nvme_ctrlr_info(ctrlr, &info);
-		for (uint32_t nsid = 1; rc == 0 && nsid <= info.nn; nsid++) {
-			struct pl_nvme_ns *ns = pl_nvme_ns_get(ctrlr, nsid);
-
-			if (!ns)
-				continue; /* inactive */
+		while (rc == 0 && (ns = pl_nvme_ns_next(ctrlr, ns)) != NULL) {
 			app_target_whole(ns, &t);
 			rc = append(d, &t);
 		}

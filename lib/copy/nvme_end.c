@@ -13,6 +13,9 @@ static int nvme_check_range(const struct copy_end *end, uint64_t n, const char *
 {
 	const struct pl_nvme_ns *ns = end->nvme.ns;
 
+	if (nvme_ns_retired(ns))
+		return pl_fail(-ENODEV, "%s is no more, or another one since the last reset; open it anew",
+			       end->place);
 	if (end->first >= ns->nlb || n > ns->nlb - end->first)
 		return pl_fail(-EINVAL,
 			       "the %s range %" PRIu64 "+%" PRIu64 " goes past the end of %s, "

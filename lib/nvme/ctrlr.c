@@ -154,6 +154,7 @@ static void learn(struct pl_nvme_ctrlr *c, const struct pl_nvme_id_ctrl *id)
 	copy_string(c->info.model, id->mn, sizeof(id->mn));
 	copy_string(c->info.firmware, id->fr, sizeof(id->fr));
 	c->info.max_xfer = (uint32_t)RTE_MIN(mdts, NVME_MAX_XFER);
+	copy_string(c->info.subnqn, id->subnqn, strnlen(id->subnqn, sizeof(c->info.subnqn) - 1));
 	c->info.oncs = id->oncs;
 	c->info.nn = id->nn;
 	c->info.vwc = (id->vwc & NVME_VWC_PRESENT) != 0;
@@ -357,7 +358,7 @@ void nvme_ctrlr_stop(struct pl_nvme_ctrlr *c)
 	c->t->ops->remove(c->t);
 	nvme_qpairs_free_all(c);
 	nvme_rings_free(c->adminq);
-	free(c->ns);
+	nvme_ns_free_all(c);
 	pthread_mutex_destroy(&c->admin_lock);
 	free(c);
 }

@@ -21,6 +21,7 @@
 #define NVME_MAX_QUEUES	   128u
 #define NVME_MAX_XFER	   (4u << 20)
 #define NVME_MAX_AERS	   4u
+#define NVME_MAX_NAMESPACES 1024u
 #define NVME_PHASE	   0x10000u /* the phase tag in dword 3 of a CQE */
 /* Entries of op_of_cid: an op's address, or with bit 0 set, one of these. */
 #define NVME_CID_SPLIT	   ((uintptr_t)1) /* or'ed to the op that the command is a part of */
@@ -107,7 +108,7 @@ struct pl_nvme_ctrlr {
 	struct nvme_devmem cmb;
 	struct nvme_devmem pmr;
 	char devmem_reason[256]; /* why there is a CMB or PMR that peers cannot reach; or "" */
-	struct pl_nvme_ns *ns; /* active namespaces, ascending */
+	struct pl_nvme_ns *ns; /* a list, by NSID; the retired too */
 	uint32_t nb_ns;
 	uint32_t db_stride; /* in 32-bit words */
 	uint64_t ready_timeout_ms;
@@ -175,6 +176,9 @@ int nvme_identify(struct pl_nvme_ctrlr *ctrlr, uint32_t cns, uint32_t nsid, void
 
 /* ns.c */
 int nvme_ns_identify_all(struct pl_nvme_ctrlr *ctrlr);
+void nvme_ns_free_all(struct pl_nvme_ctrlr *ctrlr);
+/* Whether a reset found it changed or gone: ops on it come back with Invalid Namespace or Format. */
+bool nvme_ns_retired(const struct pl_nvme_ns *ns);
 
 /* devmem.c */
 int nvme_devmem_attach(struct pl_nvme_ctrlr *ctrlr);

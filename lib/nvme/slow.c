@@ -52,7 +52,7 @@ static struct pl_nvme_sqe block_sqe(const struct pl_nvme_op *op, uint64_t slba, 
 {
 	return (struct pl_nvme_sqe){
 		.opc = op->opc,
-		.nsid = op->ns->nsid,
+		.nsid = (uint32_t)(op->ns->sqe0 >> 32),
 		.cdw10 = (uint32_t)slba,
 		.cdw11 = (uint32_t)(slba >> 32),
 		.cdw12 = (nlb - 1) | (uint32_t)op->control << 16,
@@ -144,7 +144,7 @@ static int submit_ranges(struct pl_nvme_qpair *qp, struct pl_nvme_op *op)
 	uint32_t range = copy ? sizeof(struct pl_nvme_copy_range) : sizeof(struct pl_nvme_dsm_range);
 	struct pl_nvme_sqe sqe = {
 		.opc = op->opc,
-		.nsid = op->ns->nsid,
+		.nsid = (uint32_t)(op->ns->sqe0 >> 32),
 		.cdw10 = op->nlb - 1,
 		.cdw11 = op->control,
 	};
@@ -159,7 +159,7 @@ static int submit_ranges(struct pl_nvme_qpair *qp, struct pl_nvme_op *op)
 
 static int submit_flush(struct pl_nvme_qpair *qp, struct pl_nvme_op *op)
 {
-	struct pl_nvme_sqe sqe = { .opc = op->opc, .nsid = op->ns->nsid };
+	struct pl_nvme_sqe sqe = { .opc = op->opc, .nsid = (uint32_t)(op->ns->sqe0 >> 32) };
 
 	nvme_submit_sqe(qp, op, &sqe, 0, 0);
 	return 1;

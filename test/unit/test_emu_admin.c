@@ -102,7 +102,10 @@ static void identify_ns(void **state)
 	assert_int_equal(page[12], 2); /* NGUID */
 	assert_int_equal(page[13], 16);
 	assert_false(all_zero(page + 16, 16));
-	assert_true(all_zero(page + 32, PAGE - 32));
+	assert_int_equal(page[32], 3); /* UUID */
+	assert_int_equal(page[33], 16);
+	assert_false(all_zero(page + 36, 16));
+	assert_true(all_zero(page + 52, PAGE - 52));
 	assert_int_equal(identify(3, 4), NVME_SC_INVALID_FIELD);
 	assert_int_equal(identify(3, 0), NVME_SC_INVALID_NAMESPACE);
 	assert_int_equal(identify(4, 1), NVME_SC_INVALID_FIELD);

@@ -7,13 +7,12 @@
 
 #include <rte_malloc.h>
 
+#include <peerlane/pl_copy.h>
+
 #include "nvme_internal.h"
 #include "pl_stop.h"
 
 #define DEV "nvme_emu0"
-
-#define CNS_NS	 0x00
-#define CNS_CTRL 0x01
 
 static struct pl_nvme_ctrlr *ctrlr;
 static const struct pl_nvme_transport_ops *real;
@@ -36,11 +35,11 @@ static void lie(uint8_t cns, size_t offset, const void *bytes, size_t len)
 }
 
 #define LIE_CTRL(field, ...)                                                                       \
-	lie(CNS_CTRL, offsetof(struct pl_nvme_id_ctrl, field),                                     \
+	lie(NVME_CNS_CTRL, offsetof(struct pl_nvme_id_ctrl, field),                                     \
 	    &(const __typeof__(((struct pl_nvme_id_ctrl *)0)->field)){ __VA_ARGS__ },              \
 	    sizeof(((struct pl_nvme_id_ctrl *)0)->field))
 #define LIE_NS(field, ...)                                                                         \
-	lie(CNS_NS, offsetof(struct pl_nvme_id_ns, field),                                         \
+	lie(NVME_CNS_NS, offsetof(struct pl_nvme_id_ns, field),                                         \
 	    &(const __typeof__(((struct pl_nvme_id_ns *)0)->field)){ __VA_ARGS__ },                \
 	    sizeof(((struct pl_nvme_id_ns *)0)->field))
 
@@ -82,6 +81,211 @@ static void test_no_write_cache(void **state)
 	assert_int_equal(pl_nvme_ctrlr_reset(ctrlr), 0);
 	pl_nvme_ctrlr_info(ctrlr, &info);
 	assert_false(info.vwc);
+}
+
+/* ---- how many, how large ---- */
+
+static uint32_t count_namespaces(void)
+{
+	struct pl_nvme_ns *ns = NULL;
+	uint32_t n = 0, last = 0;
+
+	while ((ns = pl_nvme_ns_next(ctrlr, ns))) {
+		assert_true(ns->nsid > last);
+		last = ns->nsid;
+		n++;
+	}
+	return n;
+}
+
+static void test_endless_list(void **state)
+{
+	(void)state;
+	inject(DEV, &(struct nvme_emu_inject){ .fault = NVME_EMU_FAULT_NS_LIST });
+	assert_int_equal(pl_nvme_ctrlr_reset(ctrlr), 0);
+	assert_int_equal(count_namespaces(), EMU_NN);
+	LIE_CTRL(nn, UINT32_MAX);
+	assert_int_equal(pl_nvme_ctrlr_reset(ctrlr), 0);
+	assert_int_equal(count_namespaces(), 1024);
+	assert_null(pl_nvme_ns_get(ctrlr, 1025));
+	assert_errmsg("it has 1024, up to 1024");
+}
+
+static void test_list_out_of_order(void **state)
+{
+	static const uint32_t lists[][3] = { { 1, 1, 2 }, { 1, 3, 2 } };
+
+	(void)state;
+	for (size_t i = 0; i < RTE_DIM(lists); i++) {
+		lie(NVME_CNS_ACTIVE_NS, 0, lists[i], sizeof(lists[i]));
+		assert_int_equal(pl_nvme_ctrlr_reset(ctrlr), -ENODEV);
+		assert_errmsg("not in order");
+	}
+}
+
+/* What cannot be used is not there, and the controller is driven without it. */
+static void assert_unusable(void)
+{
+	assert_int_equal(pl_nvme_ctrlr_reset(ctrlr), 0);
+	assert_int_equal(count_namespaces(), 0);
+	inject(DEV, &(struct nvme_emu_inject){ .fault = NVME_EMU_FAULT_NONE });
+}
+
+static void test_size(void **state)
+{
+	(void)state;
+	LIE_NS(nsze, (1ull << 55) + 8); /* 4096 in bytes, in 64 bits */
+	assert_unusable();
+	LIE_NS(nsze, 1ull << 54); /* 2^63 */
+	assert_unusable();
+	LIE_NS(nsze, UINT64_MAX);
+	assert_unusable();
+	LIE_NS(nsze, 2047); /* and a capacity of 2048 */
+	assert_unusable();
+	LIE_NS(nsze, (1ull << 54) - 1);
+	assert_int_equal(pl_nvme_ctrlr_reset(ctrlr), 0);
+	assert_int_equal(ns_of(DEV, 1)->nlb, (1ull << 54) - 1);
+}
+
+static void test_format(void **state)
+{
+	static const struct pl_nvme_lbaf lbads[] = { { .lbads = 8 }, { .lbads = 17 }, { .lbads = 63 },
+						     { .lbads = 255 }, { .lbads = 9, .ms = 8 } };
+
+	(void)state;
+	for (size_t i = 0; i < RTE_DIM(lbads); i++) {
+		lie(NVME_CNS_NS, offsetof(struct pl_nvme_id_ns, lbaf), &lbads[i], sizeof(lbads[i]));
+		assert_unusable();
+	}
+	LIE_NS(flbas, 0x01); /* of one format */
+	assert_unusable();
+	LIE_NS(nlbaf, 14); /* bits 6:5 do not count yet */
+	LIE_NS(flbas, 0x20);
+	assert_int_equal(pl_nvme_ctrlr_reset(ctrlr), 0);
+	assert_int_equal(ns_of(DEV, 1)->lba_shift, 9);
+	LIE_NS(nlbaf, 17);
+	LIE_NS(flbas, 0x31); /* 17, bit 4: metadata would be in line */
+	lie(NVME_CNS_NS, offsetof(struct pl_nvme_id_ns, lbaf[17]),
+	    &(struct pl_nvme_lbaf){ .lbads = 12 }, sizeof(struct pl_nvme_lbaf));
+	assert_int_equal(pl_nvme_ctrlr_reset(ctrlr), 0);
+	assert_int_equal(ns_of(DEV, 1)->lba_shift, 12);
+	LIE_NS(flbas, 0x62); /* 50 */
+	assert_unusable();
+}
+
+static void test_limits(void **state)
+{
+	static const uint8_t mdts[] = { 0, 20, 52, 63, 64, 255 };
+	struct pl_nvme_ctrlr_info info;
+
+	(void)state;
+	for (size_t i = 0; i < RTE_DIM(mdts); i++) {
+		LIE_CTRL(mdts, mdts[i]);
+		assert_int_equal(pl_nvme_ctrlr_reset(ctrlr), 0);
+		pl_nvme_ctrlr_info(ctrlr, &info);
+		assert_int_equal(info.max_xfer, 4 << 20);
+	}
+	LIE_NS(mssrl, 0);
+	assert_int_equal(pl_nvme_ctrlr_reset(ctrlr), 0);
+	assert_int_equal(ns_of(DEV, 1)->msrc, 0);
+	assert_int_equal(ns_of(DEV, 1)->mcl, 0);
+	assert_int_equal(truth(state), 0);
+	assert_int_equal(ns_of(DEV, 1)->msrc, 128);
+	LIE_NS(mcl, 0);
+	assert_int_equal(pl_nvme_ctrlr_reset(ctrlr), 0);
+	assert_int_equal(ns_of(DEV, 1)->msrc, 0);
+}
+
+/* ---- which namespace it is ---- */
+
+static void test_descriptors(void **state)
+{
+	static const uint8_t nobody[16], zeros[32];
+	struct pl_nvme_ns was = *ns_of(DEV, 1), *ns;
+
+	(void)state;
+	assert_memory_not_equal(was.nguid, nobody, 16);
+	assert_memory_not_equal(was.eui64, nobody, 8);
+	assert_memory_not_equal(was.uuid, nobody, 16);
+	assert_false(was.shared);
+	LIE_NS(nmic, 1);
+	/* A descriptor of a wrong length: not the names, and nothing behind it. */
+	lie(NVME_CNS_NS_DESCS, 1, &(uint8_t){ 7 }, 1);
+	LIE_NS(nguid, 0);
+	assert_int_equal(pl_nvme_ctrlr_reset(ctrlr), 0);
+	ns = ns_of(DEV, 1);
+	assert_true(ns->shared);
+	assert_memory_equal(ns->eui64, was.eui64, 8); /* Identify Namespace has it as well */
+	assert_memory_equal(ns->nguid, nobody, 16);
+	assert_memory_equal(ns->uuid, nobody, 16);
+	inject(DEV, &(struct nvme_emu_inject){ .fault = NVME_EMU_FAULT_NONE });
+	lie(NVME_CNS_NS_DESCS, 0, zeros, sizeof(zeros));
+	assert_int_equal(pl_nvme_ctrlr_reset(ctrlr), 0);
+	assert_memory_equal(ns_of(DEV, 1)->uuid, nobody, 16);
+	inject(DEV, &(struct nvme_emu_inject){ .fault = NVME_EMU_FAULT_NONE });
+	assert_int_equal(pl_nvme_ctrlr_reset(ctrlr), 0);
+	assert_memory_equal(ns_of(DEV, 1)->uuid, was.uuid, 16);
+}
+
+static void test_subsystem(void **state)
+{
+	struct pl_nvme_ctrlr_info info;
+
+	(void)state;
+	pl_nvme_ctrlr_info(ctrlr, &info);
+	assert_memory_equal(info.subnqn, "nqn.", 4);
+	lie(NVME_CNS_CTRL, offsetof(struct pl_nvme_id_ctrl, subnqn), "nqn.\033[2J", 9);
+	assert_int_equal(pl_nvme_ctrlr_reset(ctrlr), 0);
+	pl_nvme_ctrlr_info(ctrlr, &info);
+	assert_string_equal(info.subnqn, "nqn.?[2J");
+}
+
+/* Who holds a namespace through a reset holds that namespace, or one that does nothing. */
+static void test_held_through_resets(void **state)
+{
+	struct pl_copy_opts opts = { .opts_size = sizeof(opts) };
+	struct pl_nvme_ns *was = ns_of(DEV, 1), *is;
+	uint8_t *buf = dma_alloc(PAGE);
+	struct pl_nvme_qpair *qp;
+	struct pl_copy *job;
+	struct pl_nvme_op op;
+
+	(void)state;
+	assert_int_equal(pl_nvme_ctrlr_reset(ctrlr), 0);
+	assert_ptr_equal(ns_of(DEV, 1), was);
+	/* Another format: eight times the bytes for what was an op on one block. */
+	LIE_NS(nsze, 200);
+	LIE_NS(ncap, 200);
+	lie(NVME_CNS_NS, offsetof(struct pl_nvme_id_ns, lbaf), &(struct pl_nvme_lbaf){ .lbads = 12 },
+	    sizeof(struct pl_nvme_lbaf));
+	assert_int_equal(pl_nvme_ctrlr_reset(ctrlr), 0);
+	is = ns_of(DEV, 1);
+	assert_ptr_not_equal(is, was);
+	assert_int_equal(was->lba_shift, 9);
+	assert_int_equal(is->lba_shift, 12);
+	qp = qpair_of(DEV, 8, 0);
+	pl_nvme_op_read(&op, was, buf, 0, 1);
+	assert_int_equal(NVME_STATUS_CODE(run_op(qp, &op)), NVME_SC_INVALID_NAMESPACE);
+	pl_nvme_op_set(&op, NVME_CMD_FLUSH, was, NULL, 0, 0);
+	assert_int_equal(NVME_STATUS_CODE(run_op(qp, &op)), NVME_SC_INVALID_NAMESPACE);
+	pl_nvme_op_set(&op, NVME_CMD_WRITE_ZEROES, was, NULL, 0, 8);
+	assert_int_equal(NVME_STATUS_CODE(run_op(qp, &op)), NVME_SC_INVALID_NAMESPACE);
+	pl_nvme_qpair_destroy(qp);
+	opts.src = was;
+	opts.dst = was;
+	opts.dst_slba = 1024;
+	opts.nlb = 8;
+	assert_int_equal(pl_copy_create(&opts, &job), -ENODEV);
+	assert_errmsg("since the last reset");
+	/* The same one again */
+	assert_int_equal(truth(state), 0);
+	assert_ptr_equal(ns_of(DEV, 1), was);
+	/* Gone, and nobody in its place */
+	lie(NVME_CNS_ACTIVE_NS, 0, &(uint32_t){ 0 }, 4);
+	assert_int_equal(pl_nvme_ctrlr_reset(ctrlr), 0);
+	assert_int_equal(count_namespaces(), 0);
+	assert_int_equal(was->nsid, 1);
+	rte_free(buf);
 }
 
 /* ---- how long ---- */
@@ -250,6 +454,14 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(test_names, truth),
 		cmocka_unit_test_teardown(test_no_write_cache, truth),
+		cmocka_unit_test_teardown(test_endless_list, truth),
+		cmocka_unit_test_teardown(test_list_out_of_order, truth),
+		cmocka_unit_test_teardown(test_size, truth),
+		cmocka_unit_test_teardown(test_format, truth),
+		cmocka_unit_test_teardown(test_limits, truth),
+		cmocka_unit_test_teardown(test_descriptors, truth),
+		cmocka_unit_test_teardown(test_subsystem, truth),
+		cmocka_unit_test_teardown(test_held_through_resets, truth),
 		cmocka_unit_test_teardown(test_shutdown_time, truth),
 		cmocka_unit_test_teardown(test_slow_answers, truth),
 		cmocka_unit_test_teardown(test_slow_pmr, truth),

@@ -7,12 +7,6 @@
 
 #include "emu.h"
 
-#define CNS_NS        0x00u
-#define CNS_CTRL      0x01u
-#define CNS_ACTIVE_NS 0x02u
-#define CNS_NS_DESCS  0x03u
-#define NIDT_EUI64    0x01u
-#define NIDT_NGUID    0x02u
 #define LPA_EXTENDED  0x04u /* NUMDU and LPO */
 #define VWC_PRESENT   0x01u
 #define VWC_FLUSH_ALL 0x06u /* Flush takes NSID FFFFFFFFh */
@@ -73,19 +67,34 @@ static void fill_ctrl(const struct emu_ctrlr *c, struct pl_nvme_id_ctrl *id)
 		 (unsigned int)(g >> 48) & 0xfff, (unsigned long long)g & 0xffffffffffffull);
 }
 
+/* A file is named after its inode, so whoever has it names it the same; memory after the device. */
 static void fill_nguid(const struct emu_ctrlr *c, uint32_t nsid, uint8_t *nguid)
 {
-	uint64_t h[2] = { name_hash(c->t.name, 2 + 2ull * nsid),
-			  name_hash(c->t.name, 3 + 2ull * nsid) };
+	const struct emu_media *m = c->ns[nsid - 1].media;
+	const char *name = m->ino ? "file" : c->t.name;
+	uint64_t dev = m->ino ? m->dev : 2 + 2ull * nsid, ino = m->ino ? m->ino : 3 + 2ull * nsid;
+	uint64_t h[2] = { name_hash(name, dev), name_hash(name, ino) };
 
 	memcpy(nguid, h, sizeof(h));
 }
 
 static void fill_eui64(const struct emu_ctrlr *c, uint32_t nsid, uint8_t *eui64)
 {
-	uint64_t h = name_hash(c->t.name, 3 + 2ull * nsid);
+	uint8_t nguid[16];
+	uint64_t h[2];
 
-	memcpy(eui64, &h, sizeof(h));
+	fill_nguid(c, nsid, nguid);
+	memcpy(h, nguid, sizeof(h));
+	h[0] ^= h[1];
+	memcpy(eui64, h, 8);
+}
+
+/* Version 8 (RFC 9562): of our own making. */
+static void fill_uuid(const struct emu_ctrlr *c, uint32_t nsid, uint8_t *uuid)
+{
+	fill_nguid(c, nsid, uuid);
+	uuid[6] = (uint8_t)((uuid[6] & 0x0f) | 0x80);
+	uuid[8] = (uint8_t)((uuid[8] & 0x3f) | 0x80);
 }
 
 static void fill_ns(const struct emu_ctrlr *c, uint32_t nsid, struct pl_nvme_id_ns *id)
@@ -107,13 +116,17 @@ static void fill_ns(const struct emu_ctrlr *c, uint32_t nsid, struct pl_nvme_id_
 /* Namespace Identification Descriptors (5.15.2.4). */
 static void fill_descs(const struct emu_ctrlr *c, uint32_t nsid, uint8_t *p)
 {
-	p[0] = NIDT_EUI64;
+	p[0] = NVME_NIDT_EUI64;
 	p[1] = 8;
 	fill_eui64(c, nsid, p + 4);
 	p += 4 + 8;
-	p[0] = NIDT_NGUID;
+	p[0] = NVME_NIDT_NGUID;
 	p[1] = 16;
 	fill_nguid(c, nsid, p + 4);
+	p += 4 + 16;
+	p[0] = NVME_NIDT_UUID;
+	p[1] = 16;
+	fill_uuid(c, nsid, p + 4);
 }
 
 static bool endless(const struct emu_ctrlr *c)
@@ -144,25 +157,25 @@ uint16_t emu_admin_identify(struct emu_ctrlr *c, struct emu_cmd *cmd)
 	uint32_t nsid = sqe->nsid;
 
 	/* CNTID, NVMSETID and the UUID index belong to other CNS values. */
-	if (sqe->cdw10 > CNS_NS_DESCS || sqe->cdw11 != 0 || sqe->cdw12 != 0 || sqe->cdw13 != 0 ||
+	if (sqe->cdw10 > NVME_CNS_NS_DESCS || sqe->cdw11 != 0 || sqe->cdw12 != 0 || sqe->cdw13 != 0 ||
 	    sqe->cdw14 != 0 || sqe->cdw15 != 0)
 		return NVME_SC_INVALID_FIELD;
 	if (endless(c) && nsid > 1)
 		nsid = 1;
 	switch (sqe->cdw10) {
-	case CNS_NS:
+	case NVME_CNS_NS:
 		status = emu_ns_check(c, nsid);
 		if (status == NVME_SC_SUCCESS)
 			fill_ns(c, nsid, &data.ns);
 		else if (status == NVME_SC_INVALID_FIELD)
 			status = NVME_SC_SUCCESS; /* inactive: zeros say so */
 		break;
-	case CNS_CTRL:
+	case NVME_CNS_CTRL:
 		if (sqe->nsid != 0)
 			return NVME_SC_INVALID_FIELD;
 		fill_ctrl(c, &data.ctrl);
 		break;
-	case CNS_ACTIVE_NS:
+	case NVME_CNS_ACTIVE_NS:
 		if (sqe->nsid >= 0xfffffffeu)
 			return NVME_SC_INVALID_NAMESPACE;
 		if (sqe->nsid < c->conf.nb_ns || endless(c))

@@ -28,6 +28,7 @@ struct emu_media_ops {
 struct emu_media {
 	const struct emu_media_ops *ops;
 	uint64_t size;
+	uint64_t dev, ino; /* of the file; 0: there is none */
 };
 
 /* @dev is for messages. @populate: with all its pages from the start. */

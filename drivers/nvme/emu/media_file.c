@@ -211,6 +211,7 @@ int emu_media_file_open(const char *dev, const char *path, uint64_t size, uint32
 {
 	int fd = file_open(dev, path, &size, bs);
 	struct media_file *f;
+	struct stat st;
 
 	if (fd < 0)
 		return fd;
@@ -239,6 +240,10 @@ int emu_media_file_open(const char *dev, const char *path, uint64_t size, uint32
 	f->fd = fd;
 	f->m.ops = &file_ops;
 	f->m.size = size;
+	if (fstat(fd, &st) == 0) {
+		f->m.dev = st.st_dev;
+		f->m.ino = st.st_ino;
+	}
 	*media = &f->m;
 	return 0;
 }

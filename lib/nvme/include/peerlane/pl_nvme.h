@@ -65,6 +65,8 @@ struct pl_nvme_ctrlr_info {
 	char serial[21];
 	char model[41];
 	char firmware[9];
+	char subnqn[224];	/**< NVM subsystem's qualified name, the same for all of its
+				     controllers; "" if it has none to tell */
 	uint32_t version;	/**< VS register: major << 16 | minor << 8 */
 	uint64_t cap;		/**< CAP register */
 	uint32_t cmbloc;	/**< CMBLOC as enabled; 0 without a CMB */
@@ -126,8 +128,8 @@ PL_API int pl_nvme_ctrlr_poll_events(struct pl_nvme_ctrlr *ctrlr);
 
 /**
  * Resets the controller (CC.EN 0 then 1), attaches its CMB and PMR again at the same addresses and
- * identifies it anew. All its queue pairs must have been destroyed. Namespaces are identified anew
- * as well: earlier pointers to them are invalid, ask pl_nvme_ns_get() again.
+ * identifies it anew. All its queue pairs must have been destroyed. Namespaces are identified anew as
+ * well; pointers to them stay valid (struct pl_nvme_ns).
  * @return 0; -EBUSY if a queue pair exists or a copy that has not ended goes through its memory;
  *   -ENODEV or -ETIMEDOUT if it did not come up, -ECANCELED after pl_eal_request_stop(), and then the
  *   controller stays failed.
@@ -165,7 +167,13 @@ PL_API int pl_nvme_ctrlr_traffic(struct pl_nvme_ctrlr *ctrlr, struct pl_nvme_tra
 
 /* ---- namespaces ---- */
 
-/** An active namespace; fixed once the controller is up, so its fields may be read directly. */
+/**
+ * An active namespace. Its fields may be read directly, by any thread: they do not change, and the
+ * object lives until pl_eal_cleanup(). A reset that finds the namespace as it was keeps the object.
+ * One that does not find it, or finds another size, format or identity under its NSID, retires it: ops
+ * on it come back with Invalid Namespace or Format, a copy is refused with -ENODEV, and what is there
+ * now is another object, which pl_nvme_ns_get() returns.
+ */
 struct pl_nvme_ns {
 	uint32_t nsid;
 	uint32_t lba_shift;  /**< log2 of the LBA size in bytes */
@@ -176,9 +184,25 @@ struct pl_nvme_ns {
 	uint16_t mssrl;	     /**< LBAs a source range may have */
 	uint32_t mcl;	     /**< LBAs a command may have */
 	uint16_t msrc;	     /**< source ranges a command may have */
+	bool shared;	     /**< other controllers may have it attached as well (NMIC) */
+	bool found;	     /**< the library's */
+	/* Its names as the controller tells them, all zeros where it has none: equal ones are one medium,
+	 * different ones may be so as well */
+	uint8_t eui64[8];
+	uint8_t nguid[16];
+	uint8_t uuid[16];
+	struct pl_nvme_ns *next; /**< the library's */
 };
 
-/** @return the namespace, or NULL with a message if @p nsid is not active. */
+/**
+ * The usable namespace after @p prev, by NSID; NULL starts, NULL ends. One is usable if its LBA format
+ * has no metadata and 2^9 to 2^16 bytes, and its size is below 2^63 bytes; of a controller with more
+ * than 1024 the first are. What is left out is logged. Any thread.
+ */
+PL_API struct pl_nvme_ns *pl_nvme_ns_next(const struct pl_nvme_ctrlr *ctrlr,
+					  const struct pl_nvme_ns *prev);
+
+/** @return the namespace, or NULL with a message if @p nsid is not active or not usable. */
 PL_API struct pl_nvme_ns *pl_nvme_ns_get(struct pl_nvme_ctrlr *ctrlr, uint32_t nsid);
 
 /* ---- I/O ---- */

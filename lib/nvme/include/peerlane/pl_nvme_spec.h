@@ -220,6 +220,16 @@ PL_STATIC_ASSERT(sizeof(struct pl_nvme_cqe) == 16, "CQE is 16 bytes");
 #define NVME_SC_COMPARE_FAILURE		0x285u
 /** @} */
 
+/** @name Identify: CNS values, and types of namespace identification descriptors (5.15.1) @{ */
+#define NVME_CNS_NS	   0x00u
+#define NVME_CNS_CTRL	   0x01u
+#define NVME_CNS_ACTIVE_NS 0x02u
+#define NVME_CNS_NS_DESCS  0x03u
+#define NVME_NIDT_EUI64	   0x01u
+#define NVME_NIDT_NGUID	   0x02u
+#define NVME_NIDT_UUID	   0x03u
+/** @} */
+
 /** LBA format (5.15.2.1, figure 249). */
 struct pl_nvme_lbaf {
 	uint16_t ms;
@@ -321,7 +331,9 @@ struct __attribute__((packed)) pl_nvme_id_ns {
 	uint16_t mssrl; /**< Copy: LBAs a source range may have */
 	uint32_t mcl;	/**< Copy: LBAs a command may have */
 	uint8_t msrc;	/**< Copy: source ranges, 0's based */
-	uint8_t rsvd81[11];
+	uint8_t rsvd81;
+	uint8_t nulbaf; /**< more LBA formats, behind those of nlbaf (2.0) */
+	uint8_t rsvd83[9];
 	uint32_t anagrpid;
 	uint8_t rsvd96[3];
 	uint8_t nsattr;
@@ -329,11 +341,11 @@ struct __attribute__((packed)) pl_nvme_id_ns {
 	uint16_t endgid;
 	uint8_t nguid[16];
 	uint8_t eui64[8];
-	struct pl_nvme_lbaf lbaf[16];
-	uint8_t rsvd192[192];
+	struct pl_nvme_lbaf lbaf[64]; /**< 16 before 2.0 */
 	uint8_t vs[3712];
 };
 PL_STATIC_ASSERT(sizeof(struct pl_nvme_id_ns) == 4096, "Identify data is 4096 bytes");
+#define NVME_NMIC_SHARED (1u << 0) /**< other controllers may have it attached at the same time */
 
 /** Dataset Management range (6.7). */
 struct pl_nvme_dsm_range {
