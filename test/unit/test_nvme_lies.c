@@ -83,6 +83,22 @@ static void test_no_write_cache(void **state)
 	assert_false(info.vwc);
 }
 
+/* ---- whether there is one at all ---- */
+
+static uint64_t reads_zero(struct pl_nvme_transport *t, uint32_t off)
+{
+	return off == NVME_REG_CAP ? 0 : real->read64(t, off);
+}
+
+static void test_offline(void **state)
+{
+	(void)state;
+	spy.read64 = reads_zero;
+	assert_int_equal(pl_nvme_ctrlr_reset(ctrlr), -ENODEV);
+	assert_errmsg("offline or all zero: CAP reads 0");
+	assert_errmsg("virt-mgmt");
+}
+
 /* ---- how many, how large ---- */
 
 static uint32_t count_namespaces(void)
@@ -454,6 +470,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(test_names, truth),
 		cmocka_unit_test_teardown(test_no_write_cache, truth),
+		cmocka_unit_test_teardown(test_offline, truth),
 		cmocka_unit_test_teardown(test_endless_list, truth),
 		cmocka_unit_test_teardown(test_list_out_of_order, truth),
 		cmocka_unit_test_teardown(test_size, truth),
