@@ -41,7 +41,7 @@ static void send_aer(struct pl_nvme_ctrlr *ctrlr, struct pl_nvme_op *op)
 {
 	const struct pl_nvme_sqe sqe = { .opc = NVME_ADM_AER };
 
-	nvme_submit_sqe(ctrlr->adminq, op, &sqe, 0, 0);
+	nvme_submit_sqe(ctrlr->adminq, op, 0, &sqe, 0, 0);
 	nvme_ring_sq(ctrlr->adminq);
 }
 
@@ -89,7 +89,7 @@ static bool gone(struct pl_nvme_ctrlr *ctrlr)
 	uint32_t csts = ctrlr->t->ops->read32(ctrlr->t, NVME_REG_CSTS);
 
 	return csts == UINT32_MAX || (csts & NVME_CSTS_CFS) || !(csts & NVME_CSTS_RDY) ||
-	       ctrlr->adminq->error == -EIO;
+	       nvme_qpair_stopped(ctrlr->adminq);
 }
 
 static int admin_wait(struct pl_nvme_ctrlr *ctrlr, uint8_t opc)
@@ -101,6 +101,10 @@ static int admin_wait(struct pl_nvme_ctrlr *ctrlr, uint8_t opc)
 	while (!admin_reap(ctrlr)) {
 		if (gone(ctrlr)) {
 			nvme_ctrlr_fail(ctrlr);
+			if (nvme_qpair_stopped(ctrlr->adminq))
+				return pl_fail(-ENODEV, "%s: during admin command %02xh the controller "
+					       "completed one that is not in flight; its DMA is stopped, "
+					       "reset it", ctrlr->info.name, opc);
 			return pl_fail(-ENODEV, "%s: the controller failed or is gone during admin "
 				       "command %02xh", ctrlr->info.name, opc);
 		}
@@ -137,7 +141,7 @@ int nvme_admin_locked(struct pl_nvme_ctrlr *ctrlr, struct pl_nvme_sqe *sqe, void
 	if (len > ctrlr->adminq->max_xfer)
 		return pl_fail(-EINVAL, "%s: an admin command moves at most %u bytes, not %zu",
 			       ctrlr->info.name, (uint32_t)ctrlr->adminq->max_xfer, len);
-	nvme_submit_sqe(ctrlr->adminq, op, sqe, (uintptr_t)buf, len);
+	nvme_submit_sqe(ctrlr->adminq, op, 0, sqe, (uintptr_t)buf, len);
 	nvme_ring_sq(ctrlr->adminq);
 	rc = admin_wait(ctrlr, sqe->opc);
 	if (rc)

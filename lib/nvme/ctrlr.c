@@ -63,7 +63,7 @@ static int step_read_cap(struct pl_nvme_ctrlr *c)
 			       c->info.name, read32(c, NVME_REG_CSTS));
 	c->info.cap = cap;
 	c->info.version = read32(c, NVME_REG_VS);
-	c->info.max_entries = NVME_CAP_MQES(cap) + 1;
+	c->info.max_entries = RTE_MIN(NVME_CAP_MQES(cap) + 1u, NVME_MAX_ENTRIES);
 	c->db_stride = 1u << NVME_CAP_DSTRD(cap);
 	if (c->t->doorbells_len < 2u * 4u * c->db_stride)
 		return pl_fail(-ENOTSUP, "%s: its doorbells are %u bytes apart, and %zu bytes of them can be "

@@ -33,8 +33,7 @@ static inline __rte_always_inline uint32_t submit_fast(struct pl_nvme_qpair *qp,
 						       struct pl_nvme_op *const *stop)
 {
 	volatile ring_qword *sqe = (volatile ring_qword *)qp->sqe;
-	const uint16_t *free_cid = qp->free_cids + qp->nb_free;
-	uint32_t nb_free, done;
+	uint32_t nb_free = qp->nb_free, done;
 
 	PL_STATIC_ASSERT(NVME_CMD_WRITE == 1 && NVME_CMD_READ == 2, "one test for both");
 	do {
@@ -42,7 +41,7 @@ static inline __rte_always_inline uint32_t submit_fast(struct pl_nvme_qpair *qp,
 		const struct pl_nvme_ns *ns = op->ns;
 		uint64_t va = (uintptr_t)op->buf, sqe0 = ns->sqe0;
 		uint64_t last = ((uint64_t)op->nlb << ns->lba_shift) - 1; /* offset of the last byte */
-		uint32_t opc = op->opc, cid;
+		uint32_t opc = op->opc, slot, cid;
 
 		/* A length of zero wraps around and does not fit. */
 		if (unlikely(opc - 1 > 1 || (va & 3) || last >= qp->max_xfer) ||
@@ -57,8 +56,10 @@ static inline __rte_always_inline uint32_t submit_fast(struct pl_nvme_qpair *qp,
 				break; /* it needs a list */
 			sqe[4] = page2;
 		}
-		cid = *--free_cid;
-		qp->op_of_cid[cid] = (uintptr_t)op;
+		slot = qp->free_slots[--nb_free];
+		cid = (uint16_t)qp->cid_of[slot];
+		qp->cid_of[slot] = cid;
+		qp->op_of[slot] = op;
 		sqe[0] = (opc | cid << 16) | sqe0;
 		sqe[3] = va;
 		sqe[5] = op->slba;
@@ -67,7 +68,6 @@ static inline __rte_always_inline uint32_t submit_fast(struct pl_nvme_qpair *qp,
 		if (unlikely(sqe == (volatile ring_qword *)qp->sq_end))
 			sqe = (volatile ring_qword *)qp->sq;
 	} while (++*at < stop);
-	nb_free = (uint32_t)(free_cid - qp->free_cids);
 	done = qp->nb_free - nb_free;
 	qp->nb_free = nb_free;
 	qp->stats.commands += done;
@@ -111,13 +111,25 @@ uint16_t pl_nvme_submit(struct pl_nvme_qpair *qp, struct pl_nvme_op *const *ops,
 	return (uint16_t)done;
 }
 
-/* The controller answered a command that was never sent: nothing it says can be trusted. */
-static void __attribute__((cold)) bogus_completion(struct pl_nvme_qpair *qp, uint32_t cid)
+/* The controller answered a command that was never sent, or one for the second time: nothing it
+ * says can be trusted, nor can what the entry is changed to afterwards. */
+void __attribute__((cold)) nvme_qpair_stop(struct pl_nvme_qpair *qp, uint32_t cid)
 {
-	qp->blocked = true;
-	qp->error = pl_fail(-EIO, "%s: queue %u: completion for command identifier %u, which is not "
-			    "in flight; the queue pair is stopped, reset the controller",
-			    qp->ctrlr->info.name, qp->qid, cid);
+	qp->blocked |= NVME_BLOCKED_STOPPED;
+	for (uint32_t i = 0; i <= qp->slot_mask; i++)
+		qp->cid_of[i] |= NVME_CID_STOPPED;
+	pl_fail(-EIO, "%s: queue %u: completion for command identifier %u, which is not in flight; the "
+		"queue pair is stopped, reset the controller", qp->ctrlr->info.name, qp->qid, cid);
+}
+
+/*
+ * Of the entry: its identifier, and NVME_PHASE above it if the entry is not a new one. So one
+ * comparison with what is in flight tells a completion from all else: neither an old entry nor a
+ * slot that is free, stopped or a split op's has a plain identifier.
+ */
+static inline __rte_always_inline uint32_t cqe_key(uint32_t dw3, uint32_t phase)
+{
+	return (dw3 ^ phase) & (NVME_PHASE | 0xffff);
 }
 
 static inline uint32_t cqe_dw3(const volatile struct pl_nvme_cqe *cqe)
@@ -125,12 +137,23 @@ static inline uint32_t cqe_dw3(const volatile struct pl_nvme_cqe *cqe)
 	return *(const volatile ring_dword *)&cqe->cid;
 }
 
+/* Takes the op of the command in flight that has this slot. */
+static inline __rte_always_inline struct pl_nvme_op *slot_free(struct pl_nvme_qpair *qp,
+							       size_t slot, uint32_t cid,
+							       size_t nb_free)
+{
+	/* Where the sum overflows 16 bits, it does so below NVME_CID_FREE; submit cuts it off. */
+	qp->cid_of[slot] = cid + qp->cid_next;
+	qp->free_slots[nb_free] = (uint16_t)slot;
+	return qp->op_of[slot];
+}
+
 /* Keeps where the loop stopped; returns how many entries it consumed. */
 static inline __rte_always_inline uint32_t poll_keep(struct pl_nvme_qpair *qp,
 						     const volatile struct pl_nvme_cqe *cqe,
-						     uint32_t phase, const uint16_t *free_cid)
+						     uint32_t phase, uint32_t nb_free)
 {
-	uint32_t nb_free = (uint32_t)(free_cid - qp->free_cids), consumed = nb_free - qp->nb_free;
+	uint32_t consumed = nb_free - qp->nb_free;
 
 	qp->nb_free = nb_free;
 	qp->cqe = cqe;
@@ -150,26 +173,24 @@ static uint16_t __attribute__((noinline))
 poll_rest(struct pl_nvme_qpair *qp, struct pl_nvme_op **at, struct pl_nvme_op **stop, uint32_t done)
 {
 	const volatile struct pl_nvme_cqe *cqe = qp->cqe;
-	uint16_t *free_cid = qp->free_cids + qp->nb_free;
-	uint32_t phase = qp->cq_phase;
+	uint32_t phase = qp->cq_phase, nb_free = qp->nb_free;
 
-	while (at < stop) {
-		uint32_t dw3 = cqe_dw3(cqe), cid = dw3 & 0xffff;
+	while (at < stop && !nvme_qpair_stopped(qp)) {
+		uint32_t dw3 = cqe_dw3(cqe), cid = cqe_key(dw3, phase);
+		size_t slot = cid & qp->slot_mask;
 		struct pl_nvme_op *op;
-		uintptr_t ref;
+		uint32_t kind;
 
-		if ((dw3 ^ phase) & NVME_PHASE)
+		if (cid & NVME_PHASE)
 			break;
 		rte_io_rmb();
-		ref = cid < qp->nb_cids ? qp->op_of_cid[cid] : NVME_CID_FREE;
-		if (ref == NVME_CID_FREE) {
-			bogus_completion(qp, cid);
+		kind = qp->cid_of[slot] ^ cid; /* bits of another generation too */
+		if (kind & ~NVME_CID_SPLIT) {
+			nvme_qpair_stop(qp, cid);
 			break;
 		}
-		qp->op_of_cid[cid] = NVME_CID_FREE;
-		*free_cid++ = (uint16_t)cid;
-		op = (struct pl_nvme_op *)(ref & ~NVME_CID_SPLIT);
-		if (ref & NVME_CID_SPLIT) {
+		op = slot_free(qp, slot, cid, nb_free++);
+		if (kind == NVME_CID_SPLIT) {
 			op = nvme_split_complete(qp, op, (uint16_t)(dw3 >> 17), cqe->dw0);
 		} else {
 			op->status = (uint16_t)(dw3 >> 17);
@@ -184,7 +205,7 @@ poll_rest(struct pl_nvme_qpair *qp, struct pl_nvme_op **at, struct pl_nvme_op **
 			phase ^= NVME_PHASE;
 		}
 	}
-	if (poll_keep(qp, cqe, phase, free_cid) || done)
+	if (poll_keep(qp, cqe, phase, nb_free) || done)
 		ring_cq(qp);
 	if (qp->split)
 		nvme_split_issue(qp);
@@ -194,24 +215,22 @@ poll_rest(struct pl_nvme_qpair *qp, struct pl_nvme_op **at, struct pl_nvme_op **
 uint16_t pl_nvme_poll(struct pl_nvme_qpair *qp, struct pl_nvme_op **ops, uint16_t n)
 {
 	const volatile struct pl_nvme_cqe *cqe = qp->cqe;
-	uint16_t *free_cid = qp->free_cids + qp->nb_free;
-	struct pl_nvme_op **stop = ops + n;
 	uint32_t phase = qp->cq_phase, done;
+	size_t nb_free = qp->nb_free;
+	struct pl_nvme_op **stop = ops + n;
 
 	for (; ops < stop; ops++) {
-		uint32_t dw3 = cqe_dw3(cqe), cid = dw3 & 0xffff;
+		uint32_t dw3 = cqe_dw3(cqe), cid = cqe_key(dw3, phase);
+		size_t slot = cid & qp->slot_mask;
 		struct pl_nvme_op *op;
-		uintptr_t ref;
 
-		if ((dw3 ^ phase) & NVME_PHASE)
-			break;
+		if (unlikely(qp->cid_of[slot] != cid)) {
+			if (likely(cid & NVME_PHASE))
+				break;
+			return poll_rest(qp, ops, stop, poll_keep(qp, cqe, phase, (uint32_t)nb_free));
+		}
 		rte_io_rmb(); /* dword 0 was written before the phase tag */
-		/* Odd: a free identifier, or a part of a split op. */
-		if (unlikely(cid >= qp->nb_cids || ((ref = qp->op_of_cid[cid]) & 1)))
-			return poll_rest(qp, ops, stop, poll_keep(qp, cqe, phase, free_cid));
-		qp->op_of_cid[cid] = NVME_CID_FREE;
-		*free_cid++ = (uint16_t)cid;
-		op = (struct pl_nvme_op *)ref;
+		op = slot_free(qp, slot, cid, nb_free++);
 		op->status = (uint16_t)(dw3 >> 17);
 		op->result = cqe->dw0;
 		*ops = op;
@@ -220,7 +239,7 @@ uint16_t pl_nvme_poll(struct pl_nvme_qpair *qp, struct pl_nvme_op **ops, uint16_
 			phase ^= NVME_PHASE;
 		}
 	}
-	done = poll_keep(qp, cqe, phase, free_cid);
+	done = poll_keep(qp, cqe, phase, (uint32_t)nb_free);
 	if (done)
 		ring_cq(qp);
 	return (uint16_t)done;
@@ -228,5 +247,5 @@ uint16_t pl_nvme_poll(struct pl_nvme_qpair *qp, struct pl_nvme_op **ops, uint16_
 
 int pl_nvme_qpair_error(const struct pl_nvme_qpair *qp)
 {
-	return qp->error;
+	return nvme_qpair_stopped(qp) ? -EIO : qp->error;
 }

@@ -23,9 +23,14 @@
 #define NVME_MAX_AERS	   4u
 #define NVME_MAX_NAMESPACES 1024u
 #define NVME_PHASE	   0x10000u /* the phase tag in dword 3 of a CQE */
-/* Entries of op_of_cid: an op's address, or with bit 0 set, one of these. */
-#define NVME_CID_SPLIT	   ((uintptr_t)1) /* or'ed to the op that the command is a part of */
-#define NVME_CID_FREE	   ((uintptr_t)1) /* alone */
+#define NVME_MAX_ENTRIES   4096u /* of a queue: leaves an identifier 4 bits of generation */
+/* Entries of pl_nvme_qpair.cid_of: the identifier in bits 15:0, and what makes it no plain one. */
+#define NVME_CID_FREE	   0x80000000u /* nothing in flight; the identifier to use next */
+#define NVME_CID_SPLIT	   0x40000000u /* in flight, a part of a split op */
+#define NVME_CID_STOPPED   0x20000000u /* the queue pair is stopped: nothing is an answer to it */
+/* pl_nvme_qpair.blocked */
+#define NVME_BLOCKED_SPLIT   1u /* a split op is not wholly issued */
+#define NVME_BLOCKED_STOPPED 2u /* for good: only reset and destruction end it */
 #define NVME_MAX_COMMAND_NLB 65536u /* the NLB field is 16 bits, 0's based */
 
 /* Rings are read and written by whole words, whatever structure lies there. */
@@ -34,19 +39,24 @@ typedef uint64_t __attribute__((may_alias)) ring_qword;
 
 /*
  * A queue pair. Submit reads and writes the first cache line and the SQ, poll the second and the
- * CQ; nothing else of the structure is touched in steady state but the counters of the third.
+ * CQ; nothing else of the structure is touched in steady state but the counters of the third and
+ * the slots in use. It lies in ordinary memory, which is never mapped for devices: what a device
+ * can write is the CQ, and nothing loaded from there is a pointer or an index.
+ *
+ * A command in flight has a slot. Its identifier is the slot's number in the low bits (slot_mask)
+ * and a generation above, another one each time the slot is used: the second completion of an
+ * earlier command names no command in flight. The highest slot of the mask is never used, so
+ * neither is FFFFh, which the Error Information log has for "no command".
  */
 struct pl_nvme_qpair {
 	/* line 0: submit */
 	struct pl_nvme_sqe *sq;
 	struct pl_nvme_sqe *sq_end;
 	volatile uint32_t *sq_tdbl;
-	uintptr_t *op_of_cid; /* NVME_CID_FREE, an op, or an op with NVME_CID_SPLIT */
-	uint16_t *free_cids;  /* a stack: the most recently used identifier is the warmest */
 	struct pl_nvme_sqe *sqe; /* the next to write: the tail */
 	uint64_t max_xfer;
 	uint32_t nb_free;
-	uint32_t blocked; /* a split op is not wholly issued, or the queue pair failed */
+	uint32_t blocked; /* NVME_BLOCKED_*: submit takes nothing */
 
 	/* line 1: poll */
 	const volatile struct pl_nvme_cqe *cq __rte_cache_aligned;
@@ -54,24 +64,32 @@ struct pl_nvme_qpair {
 	const volatile struct pl_nvme_cqe *cqe; /* the next to read: the head */
 	volatile uint32_t *cq_hdbl;
 	struct pl_nvme_op *split; /* accepted, not wholly issued */
-	uint8_t *prp_pool;	  /* one list per command identifier */
+	uint8_t *prp_pool;	  /* one list per slot */
+	uint64_t slot_mask;	  /* of the bits of an identifier that are the slot */
 	uint32_t cq_phase;	  /* the phase tag that marks a new entry */
-	uint32_t nb_cids;
-	uint32_t prp_stride;	  /* bytes of one identifier's PRP list */
-	uint32_t entries;
-	int error; /* why submit took fewer ops than offered */
+	uint32_t cid_next;	  /* what makes the identifier in flight the free one that follows */
 
 	/* line 2: counters */
 	struct pl_nvme_qpair_stats stats __rte_cache_aligned;
 
-	/* setup only */
+	/* setup and failures */
 	struct pl_nvme_ctrlr *ctrlr;
+	int error; /* why submit took fewer ops than offered */
+	uint32_t nb_slots;
+	uint32_t prp_stride; /* bytes of one slot's PRP list */
+	uint32_t entries;
 	uint16_t qid;
 	bool sq_in_cmb;
 	bool prp_in_cmb;
 	bool created_cq; /* the controller knows the queue */
 	bool created_sq;
 	LIST_ENTRY(pl_nvme_qpair) link;
+
+	/* The slots. In the structure, so that one register reaches all of it; what is beyond
+	 * slot_mask is never touched. */
+	uint32_t cid_of[NVME_MAX_ENTRIES] __rte_cache_aligned;
+	struct pl_nvme_op *op_of[NVME_MAX_ENTRIES]; /* valid while in flight */
+	uint16_t free_slots[NVME_MAX_ENTRIES]; /* a stack: the slot used last is the warmest */
 } __rte_cache_aligned;
 
 LIST_HEAD(nvme_qpair_list, pl_nvme_qpair);
@@ -207,6 +225,8 @@ int nvme_devmem_proof_begin(struct pl_nvme_ctrlr *ctrlr, enum pl_mem_kind kind,
  * is another. */
 int nvme_devmem_proof_check(const struct nvme_devmem_proof *proof);
 void nvme_devmem_proof_end(struct nvme_devmem_proof *proof);
+/* io.c: stops a queue pair whose controller answered command @cid that is not in flight */
+void nvme_qpair_stop(struct pl_nvme_qpair *qp, uint32_t cid);
 
 /* qpair.c: rings and command identifiers, without telling the controller */
 int nvme_rings_alloc(struct pl_nvme_ctrlr *ctrlr, uint16_t qid, uint32_t entries, uint32_t max_xfer,
@@ -222,19 +242,23 @@ void nvme_qpairs_free_all(struct pl_nvme_ctrlr *ctrlr);	 /* the device is gone *
 /* prp.c */
 uint32_t nvme_prp_list_bytes(uint32_t max_xfer);
 /* Writes the list for [va, va + len), page aligned, len > one page; returns its address. */
-uint64_t nvme_prp_list(const struct pl_nvme_qpair *qp, uint32_t cid, uint64_t va, uint64_t len);
+uint64_t nvme_prp_list(const struct pl_nvme_qpair *qp, uint32_t slot, uint64_t va, uint64_t len);
 /* PRP2 for [va, va + len): nothing, the second page, or a list. */
-uint64_t nvme_prp2(const struct pl_nvme_qpair *qp, uint32_t cid, uint64_t va, uint64_t len);
+uint64_t nvme_prp2(const struct pl_nvme_qpair *qp, uint32_t slot, uint64_t va, uint64_t len);
+
+static inline bool nvme_qpair_stopped(const struct pl_nvme_qpair *qp)
+{
+	return qp->blocked & NVME_BLOCKED_STOPPED;
+}
 
 /* slow.c: what the burst loops leave aside */
-#ifndef NDEBUG
-#endif
 int nvme_submit_slow(struct pl_nvme_qpair *qp, struct pl_nvme_op *op); /* 1 accepted, 0 not now */
 void nvme_split_issue(struct pl_nvme_qpair *qp);
 struct pl_nvme_op *nvme_split_complete(struct pl_nvme_qpair *qp, struct pl_nvme_op *op,
 				       uint16_t status, uint32_t result);
-void nvme_submit_sqe(struct pl_nvme_qpair *qp, struct pl_nvme_op *op, const struct pl_nvme_sqe *sqe,
-		     uint64_t va, uint64_t len);
+/* @kind: 0, or NVME_CID_SPLIT for a part of @op. Needs a free slot. */
+void nvme_submit_sqe(struct pl_nvme_qpair *qp, struct pl_nvme_op *op, uint32_t kind,
+		     const struct pl_nvme_sqe *sqe, uint64_t va, uint64_t len);
 
 /* Doorbells order behind the ring's memory: on x86 the store itself does. */
 static inline void nvme_ring_sq(struct pl_nvme_qpair *qp)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* PRP lists (4.3). Every command identifier owns a preallocated run of list pages. */
+/* PRP lists (4.3). Every slot owns a preallocated run of list pages. */
 #include "nvme_internal.h"
 
 /* The last entry of a full list page points at the next page, so a page holds one entry less. */
@@ -20,10 +20,10 @@ uint32_t nvme_prp_list_bytes(uint32_t max_xfer)
 	return pages * NVME_PAGE_SIZE;
 }
 
-uint64_t nvme_prp_list(const struct pl_nvme_qpair *qp, uint32_t cid, uint64_t va, uint64_t len)
+uint64_t nvme_prp_list(const struct pl_nvme_qpair *qp, uint32_t slot, uint64_t va, uint64_t len)
 {
 	/* Volatile 8-byte stores: the pool may lie in a CMB. */
-	volatile uint64_t *prp = (volatile uint64_t *)(qp->prp_pool + (size_t)cid * qp->prp_stride);
+	volatile uint64_t *prp = (volatile uint64_t *)(qp->prp_pool + (size_t)slot * qp->prp_stride);
 	const uint64_t list = (uintptr_t)prp, end = va + len;
 
 	for (; va < end; va += NVME_PAGE_SIZE) {
@@ -38,7 +38,7 @@ uint64_t nvme_prp_list(const struct pl_nvme_qpair *qp, uint32_t cid, uint64_t va
 	return list;
 }
 
-uint64_t nvme_prp2(const struct pl_nvme_qpair *qp, uint32_t cid, uint64_t va, uint64_t len)
+uint64_t nvme_prp2(const struct pl_nvme_qpair *qp, uint32_t slot, uint64_t va, uint64_t len)
 {
 	uint64_t first = NVME_PAGE_SIZE - (va & (NVME_PAGE_SIZE - 1));
 
@@ -46,5 +46,5 @@ uint64_t nvme_prp2(const struct pl_nvme_qpair *qp, uint32_t cid, uint64_t va, ui
 		return 0;
 	if (len - first <= NVME_PAGE_SIZE)
 		return va + first;
-	return nvme_prp_list(qp, cid, va + first, len - first);
+	return nvme_prp_list(qp, slot, va + first, len - first);
 }

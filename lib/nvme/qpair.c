@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Queue pairs: their memory, and Create and Delete of their queues (5.3 to 5.6). */
+#include <stdlib.h>
 #include <string.h>
 
 #include <rte_malloc.h>
@@ -35,18 +36,19 @@ static void placed_free(const struct pl_nvme_ctrlr *ctrlr, void *p, bool cmb)
 
 void nvme_rings_reset(struct pl_nvme_qpair *qp)
 {
-	for (uint32_t i = 0; i < qp->nb_cids; i++) {
-		qp->op_of_cid[i] = NVME_CID_FREE;
-		qp->free_cids[i] = (uint16_t)(qp->nb_cids - 1 - i);
-	}
-	qp->nb_free = qp->nb_cids;
+	/* Generations go on: a completion from before a reset answers nothing either. */
+	for (uint32_t i = 0; i <= qp->slot_mask; i++)
+		qp->cid_of[i] = NVME_CID_FREE | (uint16_t)(qp->cid_of[i] + qp->slot_mask + 1);
+	for (uint32_t i = 0; i < qp->nb_slots; i++)
+		qp->free_slots[i] = (uint16_t)(qp->nb_slots - 1 - i);
+	qp->nb_free = qp->nb_slots;
 	/* The phase tag of the first round is 1, so the CQ must read 0 (4.6). */
 	memset((void *)(uintptr_t)qp->cq, 0, qp->entries * sizeof(*qp->cq));
 	qp->sqe = qp->sq;
 	qp->cqe = qp->cq;
 	qp->cq_phase = NVME_PHASE;
 	qp->split = NULL;
-	qp->blocked = false;
+	qp->blocked = 0;
 	qp->error = 0;
 }
 
@@ -64,32 +66,48 @@ static int alloc_memory(struct pl_nvme_qpair *qp)
 	void *sq = NULL, *prp = NULL;
 	int rc;
 
-	qp->op_of_cid = ring_alloc(ctrlr, qp->nb_cids * sizeof(*qp->op_of_cid));
-	qp->free_cids = qp->op_of_cid ? ring_alloc(ctrlr, qp->nb_cids * sizeof(*qp->free_cids)) : NULL;
-	qp->cq = qp->free_cids ? ring_alloc(ctrlr, qp->entries * sizeof(*qp->cq)) : NULL;
+	qp->cq = ring_alloc(ctrlr, qp->entries * sizeof(*qp->cq));
 	if (!qp->cq)
 		return -ENOMEM;
 	rc = placed_alloc(ctrlr, qp->entries * sizeof(*qp->sq), qp->sq_in_cmb, &sq);
 	qp->sq = sq;
 	if (rc == 0)
-		rc = placed_alloc(ctrlr, (size_t)qp->nb_cids * qp->prp_stride, qp->prp_in_cmb, &prp);
+		rc = placed_alloc(ctrlr, (size_t)qp->nb_slots * qp->prp_stride, qp->prp_in_cmb, &prp);
 	qp->prp_pool = prp;
 	return rc;
+}
+
+/* From the C library, which no device can reach; the pages are those of the thread's node that
+ * writes to them first, which is this one. */
+static struct pl_nvme_qpair *qpair_alloc(uint32_t entries)
+{
+	struct pl_nvme_qpair *qp =
+		pl_inject_hit() ? NULL : aligned_alloc(RTE_CACHE_LINE_SIZE, sizeof(*qp));
+
+	if (!qp)
+		return NULL;
+	memset(qp, 0, offsetof(struct pl_nvme_qpair, cid_of));
+	qp->entries = entries;
+	qp->nb_slots = entries - 1; /* a full queue has one free entry (4.1) */
+	qp->slot_mask = rte_align32pow2(entries) - 1;
+	qp->cid_next = NVME_CID_FREE | (uint32_t)(qp->slot_mask + 1);
+	for (uint32_t i = 0; i <= qp->slot_mask; i++)
+		qp->cid_of[i] = i;
+	return qp;
 }
 
 int nvme_rings_alloc(struct pl_nvme_ctrlr *ctrlr, uint16_t qid, uint32_t entries, uint32_t max_xfer,
 		     const struct pl_nvme_qpair_opts *opts, struct pl_nvme_qpair **out)
 {
-	struct pl_nvme_qpair *qp = ring_alloc(ctrlr, sizeof(*qp));
+	struct pl_nvme_qpair *qp = qpair_alloc(entries);
 	int rc;
 
 	if (!qp)
-		return pl_fail(-ENOMEM, "%s: queue %u: %s", ctrlr->info.name, qid, pl_errmsg());
+		return pl_fail(-ENOMEM, "%s: queue %u: no memory for what it keeps of its commands",
+			       ctrlr->info.name, qid);
 	qp->ctrlr = ctrlr;
 	qp->qid = qid;
-	qp->entries = entries;
 	qp->max_xfer = max_xfer;
-	qp->nb_cids = entries - 1; /* a full queue has one free entry (4.1) */
 	qp->prp_stride = nvme_prp_list_bytes(max_xfer);
 	qp->sq_in_cmb = opts->sq_in_cmb != 0;
 	qp->prp_in_cmb = opts->prp_in_cmb != 0;
@@ -115,9 +133,7 @@ void nvme_rings_free(struct pl_nvme_qpair *qp)
 	placed_free(qp->ctrlr, qp->prp_pool, qp->prp_in_cmb);
 	placed_free(qp->ctrlr, qp->sq, qp->sq_in_cmb);
 	rte_free((void *)(uintptr_t)qp->cq);
-	rte_free(qp->free_cids);
-	rte_free(qp->op_of_cid);
-	rte_free(qp);
+	free(qp);
 }
 
 static int take_qid(struct pl_nvme_ctrlr *ctrlr, uint16_t *qid)
@@ -334,7 +350,7 @@ void nvme_qpairs_free_all(struct pl_nvme_ctrlr *ctrlr)
 void pl_nvme_qpair_stats(const struct pl_nvme_qpair *qp, struct pl_nvme_qpair_stats *stats)
 {
 	*stats = qp->stats;
-	stats->in_flight = qp->nb_cids - qp->nb_free;
+	stats->in_flight = qp->nb_slots - qp->nb_free;
 	stats->completions = stats->commands - stats->in_flight;
 }
 

@@ -8,20 +8,22 @@
 #include "nvme_internal.h"
 #include "pl_log.h"
 
-/* Builds one command: the SQE's dwords, an identifier and the data pointer. Needs a free slot. */
-void nvme_submit_sqe(struct pl_nvme_qpair *qp, struct pl_nvme_op *op, const struct pl_nvme_sqe *sqe,
-		     uint64_t va, uint64_t len)
+/* Builds one command: the SQE's dwords, an identifier and the data pointer. */
+void nvme_submit_sqe(struct pl_nvme_qpair *qp, struct pl_nvme_op *op, uint32_t kind,
+		     const struct pl_nvme_sqe *sqe, uint64_t va, uint64_t len)
 {
-	uint32_t cid = qp->free_cids[--qp->nb_free]; /* the caller saw to it that there is one */
+	uint32_t slot = qp->free_slots[--qp->nb_free];
+	uint32_t cid = (uint16_t)qp->cid_of[slot];
 	volatile ring_qword *q = (volatile ring_qword *)qp->sqe;
 	const ring_qword *from = (const ring_qword *)sqe;
 
-	qp->op_of_cid[cid] = (uintptr_t)op;
+	qp->cid_of[slot] = cid | kind;
+	qp->op_of[slot] = op;
 	q[0] = (from[0] & ~0xffff0000ull) | cid << 16;
 	q[1] = from[1];
 	q[2] = from[2];
 	q[3] = len ? va : 0;
-	q[4] = len ? nvme_prp2(qp, cid, va, len) : 0;
+	q[4] = len ? nvme_prp2(qp, slot, va, len) : 0;
 	q[5] = from[5];
 	q[6] = from[6];
 	q[7] = from[7];
@@ -65,12 +67,17 @@ static void split_one(struct pl_nvme_qpair *qp, struct pl_nvme_op *op)
 	bool has_data = op->opc != NVME_CMD_WRITE_ZEROES;
 	struct pl_nvme_sqe sqe = block_sqe(op, op->slba + op->issued, nlb);
 
-	/* The tag in bit 0 sends the completion to nvme_split_complete(). */
-	nvme_submit_sqe(qp, (struct pl_nvme_op *)((uintptr_t)op | NVME_CID_SPLIT), &sqe,
+	nvme_submit_sqe(qp, op, NVME_CID_SPLIT, &sqe,
 			(uintptr_t)op->buf + ((uint64_t)op->issued << op->ns->lba_shift),
 			has_data ? (uint64_t)nlb << op->ns->lba_shift : 0);
 	op->issued += nlb;
 	op->split++;
+}
+
+static void split_issued(struct pl_nvme_qpair *qp)
+{
+	qp->split = NULL;
+	qp->blocked &= ~NVME_BLOCKED_SPLIT; /* a stopped queue pair stays stopped */
 }
 
 static void split_issue(struct pl_nvme_qpair *qp)
@@ -79,17 +86,15 @@ static void split_issue(struct pl_nvme_qpair *qp)
 
 	while (qp->nb_free && op->issued < op->nlb)
 		split_one(qp, op);
-	if (op->issued == op->nlb) {
-		qp->split = NULL;
-		qp->blocked = false;
-	}
+	if (op->issued == op->nlb)
+		split_issued(qp);
 }
 
 void nvme_split_issue(struct pl_nvme_qpair *qp)
 {
 	const struct pl_nvme_sqe *tail = qp->sqe;
 
-	if (qp->error == -EIO) /* it stays blocked */
+	if (nvme_qpair_stopped(qp))
 		return;
 	split_issue(qp);
 	if (qp->sqe != tail)
@@ -104,10 +109,8 @@ struct pl_nvme_op *nvme_split_complete(struct pl_nvme_qpair *qp, struct pl_nvme_
 		/* The first error decides; what was not issued yet is not worth sending. */
 		op->status = status;
 		op->result = result;
-		if (qp->split == op) {
-			qp->split = NULL;
-			qp->blocked = false;
-		}
+		if (qp->split == op)
+			split_issued(qp);
 		op->issued = op->nlb;
 	}
 	return op->split == 0 && op->issued == op->nlb ? op : NULL;
@@ -118,7 +121,8 @@ static int submit_whole(struct pl_nvme_qpair *qp, struct pl_nvme_op *op)
 {
 	struct pl_nvme_sqe sqe = block_sqe(op, op->slba, op->nlb);
 
-	nvme_submit_sqe(qp, op, &sqe, (uintptr_t)op->buf, (uint64_t)op->nlb << op->ns->lba_shift);
+	nvme_submit_sqe(qp, op, 0, &sqe, (uintptr_t)op->buf,
+			(uint64_t)op->nlb << op->ns->lba_shift);
 	return 1;
 }
 
@@ -132,7 +136,7 @@ static int submit_split(struct pl_nvme_qpair *qp, struct pl_nvme_op *op)
 	op->status = 0;
 	op->result = 0;
 	qp->split = op;
-	qp->blocked = true;
+	qp->blocked |= NVME_BLOCKED_SPLIT;
 	split_issue(qp);
 	return 1;
 }
@@ -153,7 +157,7 @@ static int submit_ranges(struct pl_nvme_qpair *qp, struct pl_nvme_op *op)
 		return refuse(qp, op, "a command has at most 256 ranges");
 	if (copy)
 		sqe = block_sqe(op, op->slba, op->nlb);
-	nvme_submit_sqe(qp, op, &sqe, (uintptr_t)op->buf, op->nlb * range);
+	nvme_submit_sqe(qp, op, 0, &sqe, (uintptr_t)op->buf, op->nlb * range);
 	return 1;
 }
 
@@ -161,7 +165,7 @@ static int submit_flush(struct pl_nvme_qpair *qp, struct pl_nvme_op *op)
 {
 	struct pl_nvme_sqe sqe = { .opc = op->opc, .nsid = (uint32_t)(op->ns->sqe0 >> 32) };
 
-	nvme_submit_sqe(qp, op, &sqe, 0, 0);
+	nvme_submit_sqe(qp, op, 0, &sqe, 0, 0);
 	return 1;
 }
 

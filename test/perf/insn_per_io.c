@@ -46,6 +46,18 @@ static int round_trip(struct pl_nvme_qpair *qp, struct pl_nvme_op **ops, uint16_
 	return 0;
 }
 
+/* What is measured begins and ends with this: the driver's admin commands poll as well. */
+static int __attribute__((noinline, noclone))
+measured_rounds(struct pl_nvme_qpair *qp, struct pl_nvme_op **ops, uint16_t burst,
+		unsigned long rounds)
+{
+	int rc = 0;
+
+	for (; rounds && rc == 0; rounds--)
+		rc = round_trip(qp, ops, burst);
+	return rc;
+}
+
 static int run(uint16_t burst, unsigned long rounds)
 {
 	static struct pl_nvme_op op[MAX_BURST];
@@ -63,8 +75,7 @@ static int run(uint16_t burst, unsigned long rounds)
 				BLOCK >> ns->lba_shift);
 		ops[i] = &op[i];
 	}
-	for (rc = 0; rounds && rc == 0; rounds--)
-		rc = round_trip(qp, ops, burst);
+	rc = measured_rounds(qp, ops, burst, rounds);
 out:
 	pl_nvme_qpair_destroy(qp);
 	rte_free(bufs);

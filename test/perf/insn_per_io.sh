@@ -20,14 +20,14 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cpu=$(sed -n 's/^Cpus_allowed_list:[[:space:]]*\([0-9]*\).*/\1/p' /proc/self/status)
 
-# instructions BURST ROUNDS: total inside the two functions
+# instructions BURST ROUNDS: total inside the two functions, while measured_rounds() runs
 instructions() {
   local out=$work/callgrind.$1.$2
   valgrind --quiet --tool=callgrind --fair-sched=yes --callgrind-out-file="$out" \
-    --collect-atstart=no --toggle-collect=pl_nvme_submit --toggle-collect=pl_nvme_poll \
+    --zero-before=measured_rounds --dump-after=measured_rounds --collect-atstart=no --toggle-collect=pl_nvme_submit --toggle-collect=pl_nvme_poll \
     "$program" "$1" "$2" -l "$cpu" --no-huge --vdev nvme_emu0,size=1M,bs=512 \
     >"$work/log" 2>&1 || { cat "$work/log" >&2; return 1; }
-  awk '/^(summary|totals):/ { print $2; exit }' "$out"
+  awk '/^(summary|totals):/ { print $2; exit }' "$out.1"
 }
 
 status=0

@@ -93,7 +93,7 @@ static void test_bogus_completion(void **state)
 		job_poll_to(job, LEN / 4);
 		inject(leg ? DST : SRC, &(struct nvme_emu_inject){ .fault = NVME_EMU_FAULT_CID,
 								   .qid = qid,
-								   .cid = 100 });
+								   .cid = 0xffff });
 		/* The device posts it before it looks at another command, so the copy cannot be done
 		 * without it once it took the order. */
 		wait_cid_taken(leg ? DST : SRC);

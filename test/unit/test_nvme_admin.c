@@ -246,7 +246,8 @@ static void test_events(void **state)
 	assert_int_equal(h.count, 3 * NVME_MAX_AERS);
 	read_error_log();
 	/* An event request that is taken away is not sent again, and is no event. */
-	for (uint16_t cid = 0; cid < 8; cid++) {
+	for (uint32_t slot = 0; slot < 8; slot++) {
+		uint16_t cid = (uint16_t)ctrlr_of(DEV)->adminq->cid_of[slot];
 		struct pl_nvme_sqe sqe = { .opc = NVME_ADM_ABORT, .cdw10 = (uint32_t)cid << 16 };
 
 		assert_int_equal(pl_nvme_admin(ctrlr_of(DEV), &sqe, NULL, 0, NULL, NULL), 0);

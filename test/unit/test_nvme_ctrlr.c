@@ -22,7 +22,7 @@ static void arm(const char *name, enum nvme_emu_fault fault)
 
 static void test_bogus_completion(void **state)
 {
-	static const uint16_t cids[] = { 5, 6, 7, 0xffff }; /* depth 8: 0 to 6 exist */
+	static const uint16_t cids[] = { 5, 6, 7, 0xffff }; /* depth 8: generation 0 is not the first */
 
 	(void)state;
 	for (size_t i = 0; i < RTE_DIM(cids); i++) {
@@ -55,6 +55,110 @@ static void test_bogus_completion(void **state)
 	}
 }
 
+static void wait_error(struct pl_nvme_qpair *qp)
+{
+	uint64_t deadline = now_s() + TIMEOUT_S;
+	struct pl_nvme_op *none;
+
+	while (pl_nvme_qpair_error(qp) == 0) {
+		assert_int_equal(pl_nvme_poll(qp, &none, 1), 0);
+		assert_true(now_s() < deadline);
+		relax();
+	}
+	assert_int_equal(pl_nvme_qpair_error(qp), -EIO);
+	assert_errmsg("not in flight");
+}
+
+/* The completion of an earlier command comes again, whenever: it is no answer to the command that
+ * has its slot now, which the device has lost. */
+static void test_late_duplicate(void **state)
+{
+	void *buf = dma_alloc(PAGE);
+
+	(void)state;
+	for (uint32_t before = 1; before <= 40; before += 13) {
+		struct pl_nvme_qpair *qp = qpair_of(LIAR, 8, 0);
+		struct pl_nvme_op op, *ops = &op;
+
+		pl_nvme_op_read(&op, ns_of(LIAR, 1), buf, 0, 1);
+		for (uint32_t i = 0; i < before; i++)
+			assert_int_equal(run_op(qp, &op), 0);
+		inject(LIAR, &(struct nvme_emu_inject){ .fault = NVME_EMU_FAULT_LATEDUP,
+							.qid = pl_nvme_qpair_id(qp) });
+		assert_int_equal(pl_nvme_submit(qp, &ops, 1), 1);
+		wait_error(qp);
+		pl_nvme_qpair_destroy(qp);
+		assert_works(LIAR);
+	}
+	rte_free(buf);
+}
+
+/* The slot of a command gets another identifier each time, of all generations there are, and FFFFh
+ * is none of them. */
+static void test_generations(void **state)
+{
+	static const uint32_t depths[] = { 2, 3, 16, 17 };
+	void *buf = dma_alloc(PAGE);
+
+	(void)state;
+	for (size_t d = 0; d < RTE_DIM(depths); d++) {
+		struct pl_nvme_qpair *qp = qpair_of(LIAR, depths[d], 0);
+		uint32_t generations = 65536 / (uint32_t)(qp->slot_mask + 1);
+		struct pl_nvme_op op;
+		uint16_t first, cid = 0;
+
+		assert_true(generations >= 16);
+		pl_nvme_op_read(&op, ns_of(LIAR, 1), buf, 0, 1);
+		first = (uint16_t)qp->cid_of[0];
+		for (uint32_t i = 0; i <= generations; i++) {
+			volatile const struct pl_nvme_cqe *cqe = qp->cqe;
+
+			assert_int_equal(run_op(qp, &op), 0);
+			cid = cqe->cid;
+			assert_int_not_equal(cid, 0xffff);
+			assert_int_equal(cid & qp->slot_mask, 0);
+			assert_true((cid == first) == (i % generations == 0));
+		}
+		pl_nvme_qpair_destroy(qp);
+	}
+	rte_free(buf);
+}
+
+/* A stopped queue pair stays stopped, whatever the device makes of the entry afterwards. */
+static void test_stopped_for_good(void **state)
+{
+	struct pl_nvme_qpair *qp = qpair_of(LIAR, 8, PAGE);
+	struct pl_nvme_cqe *cq = (struct pl_nvme_cqe *)(uintptr_t)qp->cq;
+	void *buf = dma_alloc(20 * PAGE);
+	struct pl_nvme_op big, small, *ops = &big, *none;
+	uint16_t cid;
+
+	(void)state;
+	arm(LIAR, NVME_EMU_FAULT_HANG);
+	pl_nvme_op_read(&big, ns_of(LIAR, 1), buf, 0, 160); /* twenty commands, seven slots */
+	assert_int_equal(pl_nvme_submit(qp, &ops, 1), 1);
+	cid = qp->sq[6].cid;
+	cq[0] = (struct pl_nvme_cqe){ .cid = 0xffff, .status = 1 };
+	assert_int_equal(pl_nvme_poll(qp, &none, 1), 0);
+	assert_int_equal(pl_nvme_qpair_error(qp), -EIO);
+	pl_nvme_op_read(&small, ns_of(LIAR, 1), buf, 0, 1);
+	ops = &small;
+	/* An error of a part of the split op, which ends it; then a good one. */
+	for (int i = 0; i < 2; i++) {
+		cq[0] = (struct pl_nvme_cqe){
+			.cid = cid,
+			.status = (uint16_t)(i ? 1 : NVME_SC_INTERNAL_ERROR << 1 | 1),
+		};
+		assert_int_equal(pl_nvme_poll(qp, &none, 1), 0);
+		assert_int_equal(pl_nvme_submit(qp, &ops, 1), 0);
+		assert_int_equal(pl_nvme_qpair_error(qp), -EIO);
+	}
+	arm(LIAR, NVME_EMU_FAULT_NONE);
+	pl_nvme_qpair_destroy(qp);
+	rte_free(buf);
+	assert_works(LIAR);
+}
+
 /* In one poll the last part of a split op but one, and a lie: the op is not gone on with. The
  * entries are written by hand while the device is asleep, since it would not fit them in this
  * order. */
@@ -69,7 +173,7 @@ static void test_bogus_completion_while_splitting(void **state)
 	arm(LIAR, NVME_EMU_FAULT_HANG);
 	pl_nvme_op_read(&op, ns_of(LIAR, 1), buf, 0, 40); /* five commands, four slots */
 	assert_int_equal(pl_nvme_submit(qp, &ops, 1), 1);
-	cq[0] = (struct pl_nvme_cqe){ .cid = 2, .status = 1 };
+	cq[0] = (struct pl_nvme_cqe){ .cid = (uint16_t)qp->cid_of[2], .status = 1 };
 	cq[1] = (struct pl_nvme_cqe){ .cid = 77, .status = 1 };
 	assert_int_equal(pl_nvme_poll(qp, &none, 1), 0);
 	assert_int_equal(pl_nvme_qpair_error(qp), -EIO);
@@ -95,6 +199,25 @@ static void test_bogus_admin_completion(void **state)
 	while ((rc = pl_nvme_admin(ctrlr_of(LIAR), &sqe, NULL, 0, NULL, NULL)) == 0)
 		assert_true(now_s() < deadline);
 	assert_int_equal(rc, -ENODEV);
+	assert_int_equal(pl_nvme_ctrlr_poll_events(ctrlr_of(LIAR)), -ENODEV);
+	assert_int_equal(pl_nvme_ctrlr_reset(ctrlr_of(LIAR)), 0);
+	assert_works(LIAR);
+}
+
+/* A late duplicate there: it completes no later command, whose buffer would be freed under the
+ * device. */
+static void test_late_admin_duplicate(void **state)
+{
+	struct pl_nvme_sqe sqe = { .opc = NVME_ADM_IDENTIFY, .cdw10 = 1 };
+	void *buf = dma_alloc(PAGE);
+
+	(void)state;
+	assert_int_equal(pl_nvme_admin(ctrlr_of(LIAR), &sqe, buf, PAGE, NULL, NULL), 0);
+	inject(LIAR, &(struct nvme_emu_inject){ .fault = NVME_EMU_FAULT_LATEDUP });
+	assert_int_equal(pl_nvme_admin(ctrlr_of(LIAR), &sqe, buf, PAGE, NULL, NULL), -ENODEV);
+	assert_errmsg("not in flight");
+	assert_true(ctrlr_of(LIAR)->no_dma);
+	rte_free(buf);
 	assert_int_equal(pl_nvme_ctrlr_poll_events(ctrlr_of(LIAR)), -ENODEV);
 	assert_int_equal(pl_nvme_ctrlr_reset(ctrlr_of(LIAR)), 0);
 	assert_works(LIAR);
@@ -211,7 +334,11 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_bogus_completion),
 		cmocka_unit_test(test_bogus_completion_while_splitting),
+		cmocka_unit_test(test_late_duplicate),
+		cmocka_unit_test(test_generations),
+		cmocka_unit_test(test_stopped_for_good),
 		cmocka_unit_test(test_bogus_admin_completion),
+		cmocka_unit_test(test_late_admin_duplicate),
 		cmocka_unit_test(test_hang),
 		cmocka_unit_test(test_fatal_status),
 		cmocka_unit_test(test_gone),

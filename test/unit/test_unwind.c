@@ -109,7 +109,7 @@ static void test_qpair(void **state)
 	const struct target t = { build_qpair, undo_qpair, &opts };
 
 	(void)state;
-	assert_true(sweep(&t) >= 6); /* the pair, two tables, both rings, the lists */
+	assert_true(sweep(&t) >= 4); /* the pair, both rings, the lists */
 	opts.sq_in_cmb = 1;
 	assert_true(sweep(&t) >= 4);
 	opts.prp_in_cmb = 1;
@@ -151,8 +151,8 @@ static void test_copy(void **state)
 		};
 		const struct target t = { build_copy, undo_copy, &opts };
 
-		/* Nine tables, buffers, and two queue pairs of six steps. */
-		assert_true(sweep(&t) >= 20);
+		/* Nine tables, buffers, and two queue pairs of four steps. */
+		assert_true(sweep(&t) >= 16);
 	}
 }
 
@@ -193,17 +193,17 @@ static void test_files(void **state)
 	assert_int_equal(file_len(name), SIZE_MAX);
 	file_put(name, data, sizeof(data));
 	opts.src_file = file_open(name, 0);
-	assert_true(sweep(&to_device) >= 22);
+	assert_true(sweep(&to_device) >= 18);
 	opts.via = PL_COPY_VIA_HOST;
-	assert_true(sweep(&to_device) >= 20);
+	assert_true(sweep(&to_device) >= 16);
 	opts.src = opts.dst;
 	opts.dst = NULL;
 	pl_copy_file_close(opts.src_file);
 	opts.src_file = NULL;
 	opts.dst_file = file_open("new", PL_COPY_FILE_WRITE);
-	assert_true(sweep(&to_device) >= 20);
+	assert_true(sweep(&to_device) >= 16);
 	opts.via = PL_COPY_VIA_AUTO;
-	assert_true(sweep(&to_device) >= 20);
+	assert_true(sweep(&to_device) >= 16);
 	pl_copy_file_close(opts.dst_file);
 	assert_int_equal(file_len("new"), SIZE_MAX);
 	file_is(name, data, sizeof(data));

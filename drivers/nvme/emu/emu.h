@@ -41,15 +41,17 @@ enum nvme_emu_fault {
 	NVME_EMU_FAULT_IDENTIFY, /* Identify data of `cns` has `data` at byte `offset`, until NONE */
 	NVME_EMU_FAULT_NS_LIST,	 /* its active namespaces go on for ever, each one like the first */
 	NVME_EMU_FAULT_SLOW,	 /* each admin command waits `count` ms to be fetched, until NONE */
+	NVME_EMU_FAULT_LATEDUP, /* the next `count` commands of queue `qid` are lost, and the
+				 * completion of the one before is posted once more */
 };
 
 struct nvme_emu_inject {
 	enum nvme_emu_fault fault;
-	uint16_t qid;    /* STATUS: 0 the admin queue, else any I/O queue; CID: which */
+	uint16_t qid;    /* STATUS: 0 the admin queue, else any I/O queue; CID, LATEDUP: which */
 	uint8_t opc;     /* STATUS */
 	uint16_t status; /* STATUS: 15 bits, as struct pl_nvme_op has them */
 	uint16_t cid;    /* CID */
-	uint32_t count;  /* STATUS, DROP, SLOW, PART; 0 is taken as 1 */
+	uint32_t count;  /* STATUS, DROP, SLOW, PART, LATEDUP; 0 is taken as 1 */
 	uint8_t cns;     /* IDENTIFY */
 	uint32_t offset; /* IDENTIFY, PART */
 	uint32_t len;    /* IDENTIFY: bytes of data; PART: at most a page's rest */
@@ -156,6 +158,7 @@ struct emu_sq {
 	uint32_t head;
 	uint32_t tail;
 	struct emu_cq *cq;
+	uint16_t last_cid; /* of the completion posted last */
 };
 
 struct emu_cmd {
@@ -214,6 +217,7 @@ struct emu_ctrlr {
 	bool reset_wanted; /* CC.EN went from 1 to 0 */
 	struct nvme_emu_inject inject_status;
 	struct nvme_emu_inject inject_cid;
+	struct nvme_emu_inject inject_latedup;
 	uint32_t inject_drop;
 	struct nvme_emu_inject inject_part;
 	struct nvme_emu_inject lies[EMU_LIES]; /* of Identify */
@@ -222,7 +226,7 @@ struct emu_ctrlr {
 	/* atomic */
 	bool stop;
 	bool attention; /* CC was written or a fault armed: the thread takes the lock and looks */
-	bool armed;     /* inject_status or inject_drop is in force */
+	bool armed;     /* inject_status, _latedup or _drop is in force */
 	bool hang, stuck, gone;
 	bool endless; /* NVME_EMU_FAULT_NS_LIST */
 	uint32_t slow_ms; /* before an admin command is fetched */
@@ -306,6 +310,7 @@ bool emu_running(const struct emu_ctrlr *c);
 
 /* emu_inject.c */
 bool emu_inject_status(struct emu_ctrlr *c, const struct emu_cmd *cmd, uint16_t *status);
+bool emu_inject_latedup(struct emu_ctrlr *c, const struct emu_cmd *cmd);
 bool emu_inject_drop(struct emu_ctrlr *c);
 void emu_inject_part(struct emu_ctrlr *c, const struct emu_cmd *cmd);
 void emu_inject_identify(struct emu_ctrlr *c, uint32_t cns, uint8_t *data);

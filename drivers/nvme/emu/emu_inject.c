@@ -23,6 +23,7 @@ void nvme_emu_inject(struct pl_nvme_transport *t, const struct nvme_emu_inject *
 	case NVME_EMU_FAULT_NONE:
 		c->inject_status.count = 0;
 		c->inject_cid.count = 0;
+		c->inject_latedup.count = 0;
 		c->inject_drop = 0;
 		c->inject_part.count = 0;
 		c->nb_lies = 0;
@@ -40,6 +41,10 @@ void nvme_emu_inject(struct pl_nvme_transport *t, const struct nvme_emu_inject *
 	case NVME_EMU_FAULT_CID:
 		in.count = 1;
 		c->inject_cid = in;
+		break;
+	case NVME_EMU_FAULT_LATEDUP:
+		c->inject_latedup = in;
+		set_flag(&c->armed, true);
 		break;
 	case NVME_EMU_FAULT_DROP:
 		c->inject_drop = in.count;
@@ -90,7 +95,8 @@ void nvme_emu_inject(struct pl_nvme_transport *t, const struct nvme_emu_inject *
 /* With the lock held: nothing is armed any more once the last count ran out. */
 static void disarm(struct emu_ctrlr *c)
 {
-	if (c->inject_status.count == 0 && c->inject_drop == 0 && c->inject_part.count == 0)
+	if (c->inject_status.count == 0 && c->inject_latedup.count == 0 && c->inject_drop == 0 &&
+	    c->inject_part.count == 0)
 		set_flag(&c->armed, false);
 }
 
@@ -103,6 +109,21 @@ bool emu_inject_status(struct emu_ctrlr *c, const struct emu_cmd *cmd, uint16_t 
 	hit = in->count > 0 && in->opc == cmd->sqe.opc && (in->qid == 0) == (cmd->sq->q.id == 0);
 	if (hit) {
 		*status = in->status;
+		in->count--;
+		disarm(c);
+	}
+	pthread_mutex_unlock(&c->lock);
+	return hit;
+}
+
+bool emu_inject_latedup(struct emu_ctrlr *c, const struct emu_cmd *cmd)
+{
+	struct nvme_emu_inject *in = &c->inject_latedup;
+	bool hit;
+
+	pthread_mutex_lock(&c->lock);
+	hit = in->count > 0 && in->qid == cmd->sq->q.id;
+	if (hit) {
 		in->count--;
 		disarm(c);
 	}

@@ -226,6 +226,7 @@ static void complete(struct emu_ctrlr *c, const struct emu_cmd *cmd, uint16_t st
 		return;
 	if (status != NVME_SC_SUCCESS)
 		emu_log_error(c, cmd, status);
+	cmd->sq->last_cid = cmd->sqe.cid;
 	emu_cq_post(c, cmd->sq, cmd->sqe.cid, cmd->dw0, status);
 }
 
@@ -235,6 +236,10 @@ static void __attribute__((noinline)) execute_armed(struct emu_ctrlr *c, struct 
 	const struct timespec delay = { .tv_nsec = 3000000 };
 	uint16_t status;
 
+	if (emu_inject_latedup(c, cmd)) {
+		emu_cq_post(c, cmd->sq, cmd->sq->last_cid, 0, NVME_SC_SUCCESS);
+		return;
+	}
 	if (emu_inject_status(c, cmd, &status)) {
 		complete(c, cmd, status);
 		return;

@@ -72,7 +72,8 @@ struct pl_nvme_ctrlr_info {
 	uint32_t cmbloc;	/**< CMBLOC as enabled; 0 without a CMB */
 	uint32_t cmbsz;
 	uint32_t pmrcap;	/**< 0 without a PMR */
-	uint32_t max_entries;	/**< entries a queue may have, CAP.MQES + 1 */
+	uint32_t max_entries;	/**< entries a queue may have: CAP.MQES + 1, at most 4096, so that
+				     command identifiers have a generation */
 	uint32_t max_xfer;	/**< bytes one command may move (MDTS), at most 4 MiB */
 	uint16_t io_queues;	/**< queue pairs the controller granted */
 	uint16_t oncs;		/**< Identify Controller ONCS: optional NVM commands */
@@ -299,6 +300,11 @@ PL_API uint16_t pl_nvme_submit(struct pl_nvme_qpair *qp, struct pl_nvme_op *cons
 
 /**
  * Collects up to @p n completed ops and rings one doorbell if there were any. Owner thread only.
+ *
+ * A completion whose identifier is not that of a command in flight (one that never was, or the
+ * second completion of an earlier command) stops the queue pair: from then on submit and poll
+ * return 0, whatever the controller writes, until pl_nvme_qpair_destroy(). The ops in flight do not
+ * come back, and what they read or wrote must be taken for lost.
  * @return how many are in @p ops.
  */
 PL_API uint16_t pl_nvme_poll(struct pl_nvme_qpair *qp, struct pl_nvme_op **ops, uint16_t n);
@@ -306,8 +312,8 @@ PL_API uint16_t pl_nvme_poll(struct pl_nvme_qpair *qp, struct pl_nvme_op **ops, 
 /**
  * Why submit accepted fewer ops than offered: 0 if only for lack of slots; -EINVAL if the first op
  * it left is malformed (unknown opcode, no LBAs, misaligned or, in debug builds, unregistered
- * buffer), with a message; -EIO once the queue pair failed (the controller posted a completion for
- * no command).
+ * buffer), with a message; -EIO once the queue pair is stopped (the
+ * controller posted a completion for no command in flight).
  */
 PL_API int pl_nvme_qpair_error(const struct pl_nvme_qpair *qp);
 
