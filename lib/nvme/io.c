@@ -39,12 +39,13 @@ static inline __rte_always_inline uint32_t submit_fast(struct pl_nvme_qpair *qp,
 	do {
 		struct pl_nvme_op *op = **at;
 		const struct pl_nvme_ns *ns = op->ns;
-		uint64_t va = (uintptr_t)op->buf, sqe0 = ns->sqe0;
+		uint64_t va = (uintptr_t)op->buf, sqe0 = ns->sqe0 - qp->ns_tag;
 		uint64_t last = ((uint64_t)op->nlb << ns->lba_shift) - 1; /* offset of the last byte */
 		uint32_t opc = op->opc, slot, cid;
 
-		/* A length of zero wraps around and does not fit. */
-		if (unlikely(opc - 1 > 1 || (va & 3) || last >= qp->max_xfer) ||
+		/* The lower half of sqe0 is 0 by now, or the namespace is another controller's. A
+		 * length of zero wraps around and does not fit. */
+		if (unlikely(opc + (uint32_t)sqe0 - 1 > 1 || (va & 3) || last >= qp->max_xfer) ||
 		    !buffer_known(op->buf, last + 1))
 			break;
 		last += va;

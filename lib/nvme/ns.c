@@ -137,7 +137,7 @@ bool nvme_ns_retired(const struct pl_nvme_ns *ns)
 
 static void set_retired(struct pl_nvme_ns *ns, bool retired)
 {
-	uint64_t sqe0 = retired ? 0 : (uint64_t)ns->nsid << 32;
+	uint64_t sqe0 = retired ? 0 : (uint64_t)ns->nsid << 32 | ns->ctrlr->ns_tag;
 
 	__atomic_store_n(&ns->sqe0, sqe0, __ATOMIC_RELAXED);
 }

@@ -55,6 +55,7 @@ struct pl_nvme_qpair {
 	volatile uint32_t *sq_tdbl;
 	struct pl_nvme_sqe *sqe; /* the next to write: the tail */
 	uint64_t max_xfer;
+	uint64_t ns_tag; /* what sqe0 of the controller's namespaces has in the identifier's place */
 	uint32_t nb_free;
 	uint32_t blocked; /* NVME_BLOCKED_*: submit takes nothing */
 
@@ -135,6 +136,7 @@ struct pl_nvme_ctrlr {
 	uint64_t bring_up_ms;	/* what bring-up and shutdown get as a whole */
 	uint64_t shut_down_ms;
 	uint64_t deadline_ms; /* of the one that is going on, by nvme_now_ms(); 0: neither is */
+	uint32_t ns_tag; /* differs from every other controller's: see ns_tag of its queue pairs */
 	bool enabled;
 	uint32_t resets; /* atomic: how often we reset it, which ends what its memory held */
 	bool failed; /* gone or not answering: a reset or the removal follows */
@@ -225,6 +227,7 @@ int nvme_devmem_proof_begin(struct pl_nvme_ctrlr *ctrlr, enum pl_mem_kind kind,
  * is another. */
 int nvme_devmem_proof_check(const struct nvme_devmem_proof *proof);
 void nvme_devmem_proof_end(struct nvme_devmem_proof *proof);
+
 /* io.c: stops a queue pair whose controller answered command @cid that is not in flight */
 void nvme_qpair_stop(struct pl_nvme_qpair *qp, uint32_t cid);
 

@@ -106,6 +106,7 @@ int nvme_rings_alloc(struct pl_nvme_ctrlr *ctrlr, uint16_t qid, uint32_t entries
 		return pl_fail(-ENOMEM, "%s: queue %u: no memory for what it keeps of its commands",
 			       ctrlr->info.name, qid);
 	qp->ctrlr = ctrlr;
+	qp->ns_tag = ctrlr->ns_tag;
 	qp->qid = qid;
 	qp->max_xfer = max_xfer;
 	qp->prp_stride = nvme_prp_list_bytes(max_xfer);

@@ -193,6 +193,8 @@ int nvme_submit_slow(struct pl_nvme_qpair *qp, struct pl_nvme_op *op)
 	qp->error = 0;
 	if (qp->nb_free == 0)
 		return 0;
+	if (op->ns->ctrlr != qp->ctrlr)
+		return refuse(qp, op, "its namespace is another controller's");
 	if (op->nlb == 0 && op->opc != NVME_CMD_FLUSH)
 		return refuse(qp, op, "it has no blocks");
 	if (has_buffer(op) && ((uintptr_t)op->buf & 3))

@@ -325,6 +325,34 @@ static void test_refused(void **state)
 	rte_free(buf);
 }
 
+/* A namespace of another controller, which has one of the same number: fast, with a list, split and
+ * without data; and one made by hand. */
+static void test_other_controllers_namespace(void **state)
+{
+	struct pl_nvme_qpair *qp = qpair_of(SMALL, 8, 0);
+	struct pl_nvme_ns *theirs = ns_of(DEV, 1), made = *theirs;
+	uint8_t *buf = dma_alloc(MIB(1));
+	struct pl_nvme_op op;
+
+	(void)state;
+	assert_int_equal(theirs->nsid, ns_of(SMALL, 1)->nsid);
+	made.sqe0 = (uint64_t)made.nsid << 32;
+	for (uint32_t nlb = 1; nlb <= 160; nlb += nlb == 1 ? 15 : 144) {
+		pl_nvme_op_write(&op, theirs, buf, 0, nlb);
+		refused(qp, &op, "another controller's");
+		pl_nvme_op_write(&op, &made, buf, 0, nlb);
+		refused(qp, &op, "another controller's");
+		pl_nvme_op_read(&op, theirs, buf, 0, nlb);
+		refused(qp, &op, "another controller's");
+	}
+	pl_nvme_op_set(&op, NVME_CMD_WRITE_ZEROES, theirs, NULL, 0, 1);
+	refused(qp, &op, "another controller's");
+	pl_nvme_op_set(&op, NVME_CMD_FLUSH, theirs, NULL, 0, 0);
+	refused(qp, &op, "another controller's");
+	pl_nvme_qpair_destroy(qp);
+	rte_free(buf);
+}
+
 /* A buffer that nobody registered, or that ends outside what was: named by debug builds, stopped
  * by the IOMMU in release builds. */
 static void test_unregistered(void **state)
@@ -388,6 +416,7 @@ int main(void)
 		cmocka_unit_test(test_split_error),
 		cmocka_unit_test(test_split_first_error),
 		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_other_controllers_namespace),
 		cmocka_unit_test(test_unregistered),
 	};
 

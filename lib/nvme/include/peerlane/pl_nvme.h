@@ -179,7 +179,8 @@ struct pl_nvme_ns {
 	uint32_t nsid;
 	uint32_t lba_shift;  /**< log2 of the LBA size in bytes */
 	uint64_t nlb;	     /**< size in LBAs (NSZE) */
-	uint64_t sqe0;	     /**< the library's: nsid where the first 8 bytes of an SQE have it */
+	uint64_t sqe0;	     /**< the library's: nsid where the first 8 bytes of an SQE have it, and
+				  the controller's mark where they have the command identifier */
 	struct pl_nvme_ctrlr *ctrlr;
 	/* Copy command limits, 0 where the controller has no Copy */
 	uint16_t mssrl;	     /**< LBAs a source range may have */
@@ -311,8 +312,8 @@ PL_API uint16_t pl_nvme_poll(struct pl_nvme_qpair *qp, struct pl_nvme_op **ops, 
 
 /**
  * Why submit accepted fewer ops than offered: 0 if only for lack of slots; -EINVAL if the first op
- * it left is malformed (unknown opcode, no LBAs, misaligned or, in debug builds, unregistered
- * buffer), with a message; -EIO once the queue pair is stopped (the
+ * it left is malformed (unknown opcode, no LBAs, another controller's namespace, misaligned or, in
+ * debug builds, unregistered buffer), with a message; -EIO once the queue pair is stopped (the
  * controller posted a completion for no command in flight).
  */
 PL_API int pl_nvme_qpair_error(const struct pl_nvme_qpair *qp);
