@@ -1,13 +1,21 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The admin queue: one synchronous command at a time, and asynchronous events (5.2). */
 #include <sched.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
+#include <rte_malloc.h>
 #include <rte_pause.h>
 
 #include "nvme_internal.h"
 #include "pl_log.h"
+
+/* Completions handled at once: a controller may post them as fast as event requests are sent. */
+#define REAP_MAX 16u
+/* Lines about events in so many milliseconds; the rest is counted. */
+#define EVENT_LINES    10u
+#define EVENT_LINES_MS 1000u
 
 uint64_t nvme_now_ms(void)
 {
@@ -53,6 +61,27 @@ void nvme_admin_start_aers(struct pl_nvme_ctrlr *ctrlr)
 		send_aer(ctrlr, &ctrlr->aer_ops[i]);
 }
 
+/* Says how many events were not logged once some can be again. */
+static bool event_may_log(struct pl_nvme_ctrlr *ctrlr)
+{
+	uint64_t now = nvme_now_ms();
+
+	if (now - ctrlr->event_log_ms >= EVENT_LINES_MS) {
+		if (ctrlr->events_unlogged)
+			PL_LOG(WARNING, "%s: and %u more asynchronous events", ctrlr->info.name,
+			       ctrlr->events_unlogged);
+		ctrlr->event_log_ms = now;
+		ctrlr->event_lines = 0;
+		ctrlr->events_unlogged = 0;
+	}
+	if (ctrlr->event_lines == EVENT_LINES) {
+		ctrlr->events_unlogged++;
+		return false;
+	}
+	ctrlr->event_lines++;
+	return true;
+}
+
 /* An event arrived, or the request for one was refused (then it is not sent again). */
 static void aer_done(struct pl_nvme_ctrlr *ctrlr, struct pl_nvme_op *op)
 {
@@ -61,22 +90,23 @@ static void aer_done(struct pl_nvme_ctrlr *ctrlr, struct pl_nvme_op *op)
 		       pl_nvme_status_str(op->status));
 		return;
 	}
-	PL_LOG(NOTICE, "%s: asynchronous event: type %u info %02xh log page %02xh",
-	       ctrlr->info.name, op->result & 7, (op->result >> 8) & 0xff,
-	       (op->result >> 16) & 0xff);
+	if (event_may_log(ctrlr))
+		PL_LOG(NOTICE, "%s: asynchronous event: type %u info %02xh log page %02xh",
+		       ctrlr->info.name, op->result & 7, (op->result >> 8) & 0xff,
+		       (op->result >> 16) & 0xff);
 	ctrlr->nb_events++;
 	if (ctrlr->event_fn)
 		ctrlr->event_fn(ctrlr, op->result, ctrlr->event_arg);
 	send_aer(ctrlr, op);
 }
 
-/* Reaps the admin CQ. Returns true if the synchronous command is done. */
+/* Reaps of the admin CQ what a round may take. Returns true if the synchronous command is done. */
 static bool admin_reap(struct pl_nvme_ctrlr *ctrlr)
 {
 	struct pl_nvme_op *op;
 	bool done = false;
 
-	while (pl_nvme_poll(ctrlr->adminq, &op, 1)) {
+	for (uint32_t i = 0; i < REAP_MAX && pl_nvme_poll(ctrlr->adminq, &op, 1); i++) {
 		if (is_aer(ctrlr, op))
 			aer_done(ctrlr, op);
 		else
@@ -94,38 +124,43 @@ static bool gone(struct pl_nvme_ctrlr *ctrlr)
 	       nvme_qpair_stopped(ctrlr->adminq);
 }
 
-static int admin_wait(struct pl_nvme_ctrlr *ctrlr, uint8_t opc)
+/*
+ * Why not to wait any longer for the command that was sent at @sent: 0 or a negative errno. What ends
+ * the wait ends the controller: a late completion would name an op that is no longer its own, and its
+ * data would land in a buffer that is no longer the command's.
+ */
+static int admin_give_up(struct pl_nvme_ctrlr *ctrlr, uint8_t opc, uint64_t sent)
 {
 	uint64_t ms = ctrlr->admin_timeout_ms * (opc == NVME_ADM_FORMAT ? NVME_FORMAT_TIMEOUTS : 1);
-	uint64_t deadline = nvme_now_ms() + ms;
+	uint64_t now = nvme_now_ms();
+
+	if (nvme_qpair_stopped(ctrlr->adminq))
+		return pl_fail(-ENODEV, "%s: during admin command %02xh the controller completed one that "
+			       "is not in flight; its DMA is stopped, reset it", ctrlr->info.name, opc);
+	if (gone(ctrlr))
+		return pl_fail(-ENODEV, "%s: the controller failed or is gone during admin command %02xh",
+			       ctrlr->info.name, opc);
+	if (nvme_ctrlr_wanted(ctrlr))
+		return pl_fail(-ENODEV, "%s: the kernel wants the device back during admin command %02xh",
+			       ctrlr->info.name, opc);
+	if (now - sent > ms)
+		return pl_fail(-ETIMEDOUT, "%s: no answer to admin command %02xh in %u s",
+			       ctrlr->info.name, opc, (uint32_t)(ms / 1000));
+	return nvme_wait_over(ctrlr, "answer an admin command");
+}
+
+static int admin_wait(struct pl_nvme_ctrlr *ctrlr, uint8_t opc)
+{
+	uint64_t sent = nvme_now_ms();
+	char why[512];
 	int rc;
 
 	while (!admin_reap(ctrlr)) {
-		if (gone(ctrlr)) {
-			nvme_ctrlr_fail(ctrlr);
-			if (nvme_qpair_stopped(ctrlr->adminq))
-				return pl_fail(-ENODEV, "%s: during admin command %02xh the controller "
-					       "completed one that is not in flight; its DMA is stopped, "
-					       "reset it", ctrlr->info.name, opc);
-			return pl_fail(-ENODEV, "%s: the controller failed or is gone during admin "
-				       "command %02xh", ctrlr->info.name, opc);
-		}
-		if (nvme_ctrlr_wanted(ctrlr)) {
-			nvme_ctrlr_fail(ctrlr);
-			return pl_fail(-ENODEV, "%s: the kernel wants the device back during admin command "
-				       "%02xh", ctrlr->info.name, opc);
-		}
-		rc = nvme_wait_over(ctrlr, "answer an admin command");
+		rc = admin_give_up(ctrlr, opc, sent);
 		if (rc) {
+			snprintf(why, sizeof(why), "%s", pl_errmsg());
 			nvme_ctrlr_fail(ctrlr);
-			return rc;
-		}
-		if (nvme_now_ms() > deadline) {
-			/* Its late completion would name an op that is no longer its own, and its
-			 * data would land in a buffer that is no longer the command's. */
-			nvme_ctrlr_fail(ctrlr);
-			return pl_fail(-ETIMEDOUT, "%s: no answer to admin command %02xh in %u s",
-				       ctrlr->info.name, opc, (uint32_t)(ms / 1000));
+			return pl_fail(rc, "%s", why);
 		}
 		nvme_relax();
 	}
@@ -176,6 +211,22 @@ int pl_nvme_admin(struct pl_nvme_ctrlr *ctrlr, struct pl_nvme_sqe *sqe, void *bu
 	return rc;
 }
 
+void nvme_admin_buf_free(struct pl_nvme_ctrlr *ctrlr, void *buf)
+{
+	if (!ctrlr->failed || ctrlr->no_dma)
+		rte_free(buf);
+	else if (ctrlr->nb_kept < NVME_MAX_KEPT)
+		ctrlr->kept[ctrlr->nb_kept++] = buf;
+	else
+		PL_LOG(WARNING, "%s: a buffer it may still write to is lost for good", ctrlr->info.name);
+}
+
+void nvme_admin_kept_free(struct pl_nvme_ctrlr *ctrlr)
+{
+	while (ctrlr->nb_kept)
+		rte_free(ctrlr->kept[--ctrlr->nb_kept]);
+}
+
 int nvme_identify(struct pl_nvme_ctrlr *ctrlr, uint32_t cns, uint32_t nsid, void *buf)
 {
 	struct pl_nvme_sqe sqe = { .opc = NVME_ADM_IDENTIFY, .nsid = nsid, .cdw10 = cns };
@@ -200,13 +251,15 @@ int pl_nvme_ctrlr_poll_events(struct pl_nvme_ctrlr *ctrlr)
 	/* Whoever waits for an admin command reaps and watches meanwhile, and may wait for long. */
 	if (pthread_mutex_trylock(&ctrlr->admin_lock))
 		return 0;
-	if (!ctrlr->failed && gone(ctrlr))
-		nvme_ctrlr_fail(ctrlr);
+	if (!ctrlr->failed) {
+		admin_reap(ctrlr);
+		if (gone(ctrlr))
+			nvme_ctrlr_fail(ctrlr);
+	}
 	if (ctrlr->failed) {
 		rc = pl_fail(-ENODEV, "%s: the controller failed, was reset by another or is gone",
 			     ctrlr->info.name);
 	} else {
-		admin_reap(ctrlr);
 		rc = (int)ctrlr->nb_events;
 		ctrlr->nb_events = 0;
 	}

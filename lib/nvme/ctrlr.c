@@ -179,7 +179,7 @@ static int step_identify(struct pl_nvme_ctrlr *c)
 	rc = nvme_identify(c, 0x01, 0, id);
 	if (rc == 0)
 		learn(c, id);
-	rte_free(id);
+	nvme_admin_buf_free(c, id);
 	return rc;
 }
 
@@ -363,6 +363,7 @@ void nvme_ctrlr_stop(struct pl_nvme_ctrlr *c)
 	nvme_devmem_detach(c);
 	c->t->ops->remove(c->t);
 	nvme_qpairs_free_all(c);
+	nvme_admin_kept_free(c);
 	nvme_rings_free(c->adminq);
 	nvme_ns_free_all(c);
 	pthread_mutex_destroy(&c->admin_lock);
@@ -405,6 +406,7 @@ int nvme_ctrlr_asked_back(struct pl_nvme_ctrlr *c)
 static int after_reset(struct pl_nvme_ctrlr *c)
 {
 	nvme_qpairs_free_all(c);
+	nvme_admin_kept_free(c);
 	return nvme_devmem_reattach(c);
 }
 

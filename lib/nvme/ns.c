@@ -257,7 +257,7 @@ int nvme_ns_identify_all(struct pl_nvme_ctrlr *ctrlr)
 	rc = find_all(ctrlr, (void *)buf, buf + 4096);
 	if (rc == 0)
 		retire(ctrlr);
-	rte_free(buf);
+	nvme_admin_buf_free(ctrlr, buf);
 	return rc;
 }
 

@@ -121,6 +121,9 @@ struct nvme_devmem {
 #define NVME_RTD3E_MOST_MS   30000u
 #define NVME_PMRTO_MOST_MS   30000u
 
+/* Of a controller whose DMA cannot be stopped: a failed bring-up each. */
+#define NVME_MAX_KEPT 16u
+
 struct pl_nvme_ctrlr {
 	struct pl_nvme_transport *t;
 	struct pl_nvme_ctrlr_info info;
@@ -149,6 +152,11 @@ struct pl_nvme_ctrlr {
 	struct pl_nvme_op aer_ops[NVME_MAX_AERS];
 	uint32_t nb_aers;
 	uint32_t nb_events; /* handled since the last poll_events() */
+	uint64_t event_log_ms;	 /* when the first of the lines below was logged */
+	uint32_t event_lines;	 /* logged about events since then */
+	uint32_t events_unlogged;
+	void *kept[NVME_MAX_KEPT]; /* buffers of admin commands that the device may still write to */
+	uint32_t nb_kept;
 	pl_nvme_event_fn event_fn;
 	void *event_arg;
 	uint64_t qid_used[NVME_MAX_QUEUES / 64 + 1];
@@ -192,6 +200,10 @@ int nvme_admin_init(struct pl_nvme_ctrlr *ctrlr);
 void nvme_admin_start_aers(struct pl_nvme_ctrlr *ctrlr);
 int nvme_admin_locked(struct pl_nvme_ctrlr *ctrlr, struct pl_nvme_sqe *sqe, void *buf, size_t len,
 		      uint32_t *dw0, uint16_t *status);
+/* Frees the buffer of an admin command, or keeps it until nvme_admin_kept_free(), if the controller
+ * failed and may still write to it; then, once it was reset or removed, all of them. */
+void nvme_admin_buf_free(struct pl_nvme_ctrlr *ctrlr, void *buf);
+void nvme_admin_kept_free(struct pl_nvme_ctrlr *ctrlr);
 int nvme_identify(struct pl_nvme_ctrlr *ctrlr, uint32_t cns, uint32_t nsid, void *buf);
 
 /* ns.c */

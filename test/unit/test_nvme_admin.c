@@ -2,6 +2,7 @@
 /* Controllers: what they tell, admin commands, queues they refuse, events, reset. */
 #include "fixture.h"
 
+#include <rte_log.h>
 #include <rte_malloc.h>
 
 #include "nvme_internal.h"
@@ -260,6 +261,78 @@ static void test_events(void **state)
 	read_error_log();
 }
 
+/* A controller that completes every request for an event at once. @on_flood waits until the next
+ * completion is there, so that whoever reaps until there is none does not end. */
+#define FLOOD 2000u
+
+static void on_flood(struct pl_nvme_ctrlr *ctrlr, uint32_t dw0, void *arg)
+{
+	const struct pl_nvme_qpair *q = ctrlr->adminq;
+	uint64_t deadline = now_s() + TIMEOUT_S;
+	uint32_t *count = arg;
+
+	(void)dw0;
+	if (++*count == FLOOD)
+		inject(DEV, &(struct nvme_emu_inject){ .fault = NVME_EMU_FAULT_NONE });
+	if (*count >= FLOOD)
+		return;
+	while ((q->cqe->status & 1) != (q->cq_phase != 0)) {
+		assert_true(now_s() < deadline);
+		relax();
+	}
+}
+
+static uint32_t count_lines(const char *text, const char *with)
+{
+	uint32_t n = 0;
+
+	for (const char *at = text; (at = strstr(at, with)) != NULL; at++)
+		n++;
+	return n;
+}
+
+/* One call handles a few of its events, an admin command is answered in between, and the log stays
+ * short. */
+static void test_event_flood(void **state)
+{
+	struct pl_nvme_sqe sqe = { .opc = NVME_ADM_GET_FEATURES, .cdw10 = NVME_FEAT_VWC };
+	uint64_t deadline = now_s() + TIMEOUT_S, start = now_s();
+	uint32_t count = 0, lines;
+	char *text = NULL;
+	size_t len;
+	FILE *log = open_memstream(&text, &len);
+	int n;
+
+	(void)state;
+	assert_non_null(log);
+	rte_openlog_stream(log);
+	ctrlr_of(DEV)->event_log_ms = 0; /* whatever was logged before */
+	pl_nvme_ctrlr_set_event_fn(ctrlr_of(DEV), on_flood, &count);
+	inject(DEV, &(struct nvme_emu_inject){ .fault = NVME_EMU_FAULT_EVENTS });
+	while (count < FLOOD) {
+		n = pl_nvme_ctrlr_poll_events(ctrlr_of(DEV));
+		if (n < 0 || n > 100)
+			break;
+		if (count && count < FLOOD / 2 &&
+		    pl_nvme_admin(ctrlr_of(DEV), &sqe, NULL, 0, NULL, NULL) != 0)
+			break;
+		assert_true(now_s() < deadline);
+	}
+	inject(DEV, &(struct nvme_emu_inject){ .fault = NVME_EMU_FAULT_NONE });
+	pl_nvme_ctrlr_set_event_fn(ctrlr_of(DEV), NULL, NULL);
+	while (pl_nvme_ctrlr_poll_events(ctrlr_of(DEV)) > 0)
+		assert_true(now_s() < deadline);
+	rte_openlog_stream(NULL);
+	fclose(log);
+	lines = count_lines(text, "asynchronous event");
+	free(text);
+	assert_in_range(n, 0, 100);
+	assert_in_range(count, FLOOD, FLOOD + 2 * NVME_MAX_AERS); /* those that were under way */
+	/* Ten and a sum for each second. */
+	assert_in_range(lines, 1, 11 * (now_s() - start + 2));
+	assert_int_equal(pl_nvme_ctrlr_reset(ctrlr_of(DEV)), 0);
+}
+
 /* ---- reset ---- */
 
 static void test_reset(void **state)
@@ -323,7 +396,8 @@ int main(void)
 		cmocka_unit_test(test_names),         cmocka_unit_test(test_info),
 		cmocka_unit_test(test_admin),         cmocka_unit_test(test_admin_refused),
 		cmocka_unit_test(test_queue_refused), cmocka_unit_test(test_queue_not_deletable),
-		cmocka_unit_test(test_events),        cmocka_unit_test(test_reset),
+		cmocka_unit_test(test_events),        cmocka_unit_test(test_event_flood),
+		cmocka_unit_test(test_reset),
 	};
 
 	return cmocka_run_group_tests_name("nvme_admin", tests, setup, fixture_stop);

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Controllers that lie, hang, fail or are gone, and the way back where there is one. */
 #include "fixture.h"
+#include "pl_stop.h"
 
 #include <rte_malloc.h>
 
 #include "nvme_internal.h"
+#include "pl_log.h"
 
 #define DEV "nvme_emu0" /* the one that works */
 /* One for each way of failing. */
@@ -223,6 +225,65 @@ static void test_late_admin_duplicate(void **state)
 	assert_works(LIAR);
 }
 
+static int master_fails(struct pl_nvme_transport *t, bool on)
+{
+	return on ? 0 : pl_fail(-EIO, "%s: its bus mastering stays on", t->name);
+}
+
+/* What a controller may still write to, since its DMA cannot be stopped, is not freed before it was
+ * reset. */
+static void test_buffers_kept(void **state)
+{
+	struct pl_nvme_transport *t = transport_of(LIAR);
+	const struct pl_nvme_transport_ops *ops = t->ops;
+	struct pl_nvme_transport_ops stubborn = *ops;
+	size_t in_use = heap_in_use();
+
+	(void)state;
+	stubborn.master = master_fails;
+	t->ops = &stubborn;
+	for (uint32_t i = 1; i <= 3; i++) {
+		/* To Identify Controller of the reset. */
+		inject(LIAR, &(struct nvme_emu_inject){ .fault = NVME_EMU_FAULT_LATEDUP });
+		assert_int_equal(pl_nvme_ctrlr_reset(ctrlr_of(LIAR)), -ENODEV);
+		assert_false(ctrlr_of(LIAR)->no_dma);
+		assert_int_equal(ctrlr_of(LIAR)->nb_kept, i);
+		assert_true(heap_in_use() >= in_use + (size_t)i * PAGE);
+	}
+	t->ops = ops;
+	assert_int_equal(pl_nvme_ctrlr_reset(ctrlr_of(LIAR)), 0);
+	assert_int_equal(heap_in_use(), in_use);
+	assert_works(LIAR);
+}
+
+/* An admin command of a bring-up or a shutdown ends with it, long before its own time is over. */
+static void test_deadline(void **state)
+{
+	struct pl_nvme_sqe sqe = { .opc = NVME_ADM_GET_FEATURES, .cdw10 = NVME_FEAT_VWC };
+	struct pl_nvme_ctrlr *c = ctrlr_of(LIAR);
+
+	(void)state;
+	assert_true(c->admin_timeout_ms >= 1000u * TIMEOUT_S);
+	for (int i = 0; i < 2; i++) {
+		uint64_t start = now_s();
+
+		arm(LIAR, NVME_EMU_FAULT_HANG);
+		c->deadline_ms = nvme_now_ms() + (i ? 1000000u : 10u);
+		if (i)
+			pl_eal_request_stop(); /* the time is long, but somebody asks to stop */
+		assert_int_equal(pl_nvme_admin(c, &sqe, NULL, 0, NULL, NULL),
+				 i ? -ECANCELED : -ETIMEDOUT);
+		assert_errmsg(i ? "asked to stop" : "in the time that it gets");
+		assert_true(now_s() - start < TIMEOUT_S);
+		assert_true(c->failed && c->no_dma);
+		c->deadline_ms = 0;
+		pl_stop_clear();
+		arm(LIAR, NVME_EMU_FAULT_NONE);
+		assert_int_equal(pl_nvme_ctrlr_reset(c), 0);
+	}
+	assert_works(LIAR);
+}
+
 /* ---- a device that fails ---- */
 
 /* All that a failed controller does: it says so, at once. */
@@ -339,6 +400,8 @@ int main(void)
 		cmocka_unit_test(test_stopped_for_good),
 		cmocka_unit_test(test_bogus_admin_completion),
 		cmocka_unit_test(test_late_admin_duplicate),
+		cmocka_unit_test(test_buffers_kept),
+		cmocka_unit_test(test_deadline),
 		cmocka_unit_test(test_hang),
 		cmocka_unit_test(test_fatal_status),
 		cmocka_unit_test(test_gone),

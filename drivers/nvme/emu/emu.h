@@ -43,6 +43,7 @@ enum nvme_emu_fault {
 	NVME_EMU_FAULT_SLOW,	 /* each admin command waits `count` ms to be fetched, until NONE */
 	NVME_EMU_FAULT_LATEDUP, /* the next `count` commands of queue `qid` are lost, and the
 				 * completion of the one before is posted once more */
+	NVME_EMU_FAULT_EVENTS, /* every Asynchronous Event Request completes at once */
 };
 
 struct nvme_emu_inject {
@@ -230,6 +231,7 @@ struct emu_ctrlr {
 	bool hang, stuck, gone;
 	bool endless; /* NVME_EMU_FAULT_NS_LIST */
 	uint32_t slow_ms; /* before an admin command is fetched */
+	bool event_flood;
 	bool mem_off, master_off; /* bits of the PCI command register, the other way round */
 	uint64_t rounds;	  /* of the device thread; written by it alone */
 

@@ -49,11 +49,18 @@ void emu_event(struct emu_ctrlr *c, uint8_t info)
 		c->events[c->nb_events++] = info;
 }
 
+static bool flood(const struct emu_ctrlr *c)
+{
+	return __atomic_load_n(&c->event_flood, __ATOMIC_RELAXED);
+}
+
 /* Hands events to requests. After one the type is masked until its log page was read. */
 void emu_events_post(struct emu_ctrlr *c)
 {
 	struct emu_sq *admin = &c->sqs[0];
 
+	while (flood(c) && c->nb_aers > 0 && emu_cq_room(c, admin->cq) > 0)
+		emu_cq_post(c, admin, c->aers[--c->nb_aers], LID_ERROR << 16, NVME_SC_SUCCESS);
 	if (c->nb_events == 0 || c->nb_aers == 0 || c->events_masked ||
 	    emu_cq_room(c, admin->cq) == 0)
 		return;

@@ -33,6 +33,7 @@ void nvme_emu_inject(struct pl_nvme_transport *t, const struct nvme_emu_inject *
 		set_flag(&c->hang, false);
 		set_flag(&c->stuck, false);
 		set_flag(&c->gone, false);
+		set_flag(&c->event_flood, false);
 		break;
 	case NVME_EMU_FAULT_STATUS:
 		c->inject_status = in;
@@ -82,6 +83,9 @@ void nvme_emu_inject(struct pl_nvme_transport *t, const struct nvme_emu_inject *
 		__atomic_store_n(&c->slow_ms, in.count, __ATOMIC_RELAXED);
 		break;
 	case NVME_EMU_FAULT_FLR:
+		break;
+	case NVME_EMU_FAULT_EVENTS:
+		set_flag(&c->event_flood, true);
 		break;
 	}
 	set_flag(&c->attention, true);

@@ -101,8 +101,10 @@ PL_API struct pl_p2p_heap *pl_nvme_ctrlr_heap(const struct pl_nvme_ctrlr *ctrlr,
  * @param buf DMA-able memory of @p len bytes, or NULL with @p len 0.
  * @param dw0 where to store completion dword 0; may be NULL.
  * @param status where to store the 15-bit status field; may be NULL.
- * @return 0; -EIO if the status is not 0; -ETIMEDOUT after 60 s (Format NVM: an hour), and then the
- *   controller has failed; -ENODEV; -EINVAL if @p len exceeds 4096 or the command is the library's.
+ * @return 0; -EIO if the status is not 0; -ETIMEDOUT after 60 s (Format NVM: an hour), -ENODEV if it
+ *   is gone, asked back, or answered a command that is not in flight: then the controller has failed,
+ *   and its DMA was stopped, so that @p buf may be freed (where that failed, pl_errmsg() and the log
+ *   say so, and @p buf must stay until it was reset or removed); -EINVAL if @p len exceeds 4096 or the command is the library's.
  */
 PL_API int pl_nvme_admin(struct pl_nvme_ctrlr *ctrlr, struct pl_nvme_sqe *sqe, void *buf,
 			 size_t len, uint32_t *dw0, uint16_t *status);
@@ -121,6 +123,8 @@ PL_API void pl_nvme_ctrlr_set_event_fn(struct pl_nvme_ctrlr *ctrlr, pl_nvme_even
  * Reaps asynchronous events, and sees whether the controller is still there: call it now and then
  * (a lock and a register read). Any thread. While another thread waits for an admin command, that one
  * does it, and this does nothing and returns 0.
+ *
+ * A call handles at most 16 completions, and logs at most 10 events a second; more is counted.
  *
  * @return how many; -ENODEV if the controller is gone, failed, or asked back by the kernel, which
  *   waits for pl_eal_cleanup() or the end of the process while somebody unbinds or unplugs it.
