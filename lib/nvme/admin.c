@@ -136,7 +136,7 @@ static int admin_give_up(struct pl_nvme_ctrlr *ctrlr, uint8_t opc, uint64_t sent
 
 	if (nvme_qpair_stopped(ctrlr->adminq))
 		return pl_fail(-ENODEV, "%s: during admin command %02xh the controller completed one that "
-			       "is not in flight; its DMA is stopped, reset it", ctrlr->info.name, opc);
+			       "is not in flight; reset it", ctrlr->info.name, opc);
 	if (gone(ctrlr))
 		return pl_fail(-ENODEV, "%s: the controller failed or is gone during admin command %02xh",
 			       ctrlr->info.name, opc);
@@ -160,7 +160,9 @@ static int admin_wait(struct pl_nvme_ctrlr *ctrlr, uint8_t opc)
 		if (rc) {
 			snprintf(why, sizeof(why), "%s", pl_errmsg());
 			nvme_ctrlr_fail(ctrlr);
-			return pl_fail(rc, "%s", why);
+			return pl_fail(rc, "%s%s", why, ctrlr->no_dma ? "" :
+				       "; its DMA could not be stopped: what it was told to write to "
+				       "must stay until it is reset or removed");
 		}
 		nvme_relax();
 	}
@@ -173,6 +175,9 @@ int nvme_admin_locked(struct pl_nvme_ctrlr *ctrlr, struct pl_nvme_sqe *sqe, void
 	struct pl_nvme_op *op = &ctrlr->admin_op;
 	int rc;
 
+	/* The reap that took the last answer may have met a lie behind it. */
+	if (!ctrlr->failed && nvme_qpair_stopped(ctrlr->adminq))
+		nvme_ctrlr_fail(ctrlr);
 	if (ctrlr->failed)
 		return pl_fail(-ENODEV, "%s: the controller failed before", ctrlr->info.name);
 	if (len > ctrlr->adminq->max_xfer)

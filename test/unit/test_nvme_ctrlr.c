@@ -225,6 +225,42 @@ static void test_late_admin_duplicate(void **state)
 	assert_works(LIAR);
 }
 
+/* An answer and behind it a lie, in one reap: the next command is not sent. The entries are written
+ * by hand while the device is asleep. */
+static void test_bogus_behind_admin_answer(void **state)
+{
+	struct pl_nvme_sqe sqe = { .opc = NVME_ADM_GET_FEATURES, .cdw10 = NVME_FEAT_VWC };
+	struct pl_nvme_ctrlr *c = ctrlr_of(LIAR);
+	struct pl_nvme_qpair *q = c->adminq;
+	struct pl_nvme_cqe *cqe;
+	struct pl_nvme_qpair_stats stats;
+	uint64_t sent;
+	uint16_t phase;
+
+	(void)state;
+	do
+		assert_int_equal(pl_nvme_admin(c, &sqe, NULL, 0, NULL, NULL), 0);
+	while (q->cqe + 1 == q->cq_end);
+	arm(LIAR, NVME_EMU_FAULT_HANG);
+	cqe = (struct pl_nvme_cqe *)(uintptr_t)q->cqe;
+	phase = q->cq_phase != 0;
+	cqe[0] = (struct pl_nvme_cqe){
+		.cid = (uint16_t)q->cid_of[q->free_slots[q->nb_free - 1]],
+		.status = phase,
+	};
+	cqe[1] = (struct pl_nvme_cqe){ .cid = 0xffff, .status = phase };
+	assert_int_equal(pl_nvme_admin(c, &sqe, NULL, 0, NULL, NULL), 0);
+	pl_nvme_qpair_stats(q, &stats);
+	sent = stats.commands;
+	assert_int_equal(pl_nvme_admin(c, &sqe, NULL, 0, NULL, NULL), -ENODEV);
+	pl_nvme_qpair_stats(q, &stats);
+	assert_int_equal(stats.commands, sent);
+	assert_true(c->failed && c->no_dma);
+	arm(LIAR, NVME_EMU_FAULT_NONE);
+	assert_int_equal(pl_nvme_ctrlr_reset(c), 0);
+	assert_works(LIAR);
+}
+
 static int master_fails(struct pl_nvme_transport *t, bool on)
 {
 	return on ? 0 : pl_fail(-EIO, "%s: its bus mastering stays on", t->name);
@@ -246,6 +282,7 @@ static void test_buffers_kept(void **state)
 		/* To Identify Controller of the reset. */
 		inject(LIAR, &(struct nvme_emu_inject){ .fault = NVME_EMU_FAULT_LATEDUP });
 		assert_int_equal(pl_nvme_ctrlr_reset(ctrlr_of(LIAR)), -ENODEV);
+		assert_errmsg("DMA could not be stopped");
 		assert_false(ctrlr_of(LIAR)->no_dma);
 		assert_int_equal(ctrlr_of(LIAR)->nb_kept, i);
 		assert_true(heap_in_use() >= in_use + (size_t)i * PAGE);
@@ -400,6 +437,7 @@ int main(void)
 		cmocka_unit_test(test_stopped_for_good),
 		cmocka_unit_test(test_bogus_admin_completion),
 		cmocka_unit_test(test_late_admin_duplicate),
+		cmocka_unit_test(test_bogus_behind_admin_answer),
 		cmocka_unit_test(test_buffers_kept),
 		cmocka_unit_test(test_deadline),
 		cmocka_unit_test(test_hang),
