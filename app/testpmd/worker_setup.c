@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include <rte_lcore.h>
-#include <rte_malloc.h>
 
 #include "cli.h"
 #include "size.h"
@@ -127,7 +126,7 @@ void worker_destroy(struct worker *w)
 	/* First the queue pair: the controller may still be writing into a buffer. */
 	pl_nvme_qpair_destroy(w->qp);
 	for (uint32_t i = 0; w->slots && i < w->qd; i++)
-		rte_free(w->slots[i].op.buf);
+		pl_mem_free(w->slots[i].op.buf);
 	free(w->slots);
 	free(w->free);
 	free(w->todo);

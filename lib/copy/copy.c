@@ -6,7 +6,6 @@
 
 #include <rte_common.h>
 #include <rte_cycles.h>
-#include <rte_malloc.h>
 
 #include "copy_internal.h"
 #include "pl_inject.h"
@@ -437,8 +436,8 @@ void pl_copy_destroy(struct pl_copy *job)
 		if (job->heap)
 			pl_p2p_free(job->heap, job->bufs);
 		else
-			rte_free(job->bufs);
-		rte_free(job->verify_bufs);
+			pl_mem_free(job->bufs);
+		pl_mem_free(job->verify_bufs);
 	} else {
 		PL_LOG(WARNING, "a device may still touch the copy's buffers: they are not freed");
 	}

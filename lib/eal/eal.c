@@ -148,7 +148,7 @@ static int start_rte(void)
 		{ args.conf.no_huge, "--no-huge" },
 		{ args.conf.no_huge && !args.mem_bytes, "-m" },
 		{ args.conf.no_huge && !args.mem_bytes, NO_HUGE_MIB },
-		/* What is freed goes back as it was allocated, so it is unmapped as it was mapped. */
+		/* What is freed goes back to the system, and stays not for what shares a page with it. */
 		{ !args.conf.no_huge && !args.legacy_mem, "--match-allocations" },
 	};
 

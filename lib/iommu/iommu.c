@@ -171,7 +171,7 @@ int pl_ioas_map(struct pl_ioas *ioas, void *va, size_t len, uint32_t prot, enum 
 	if (!pl_ioas_covers(ioas, iova, len))
 		return pl_fail(-EINVAL,
 			       "cannot map %zu bytes at %p for devices: outside what the %s IOMMU "
-			       "can address; take memory from the EAL",
+			       "can address; take memory from pl_mem_zalloc()",
 			       len, va, ioas->ops->name);
 	return ioas->ops->map(ioas, iova, va, len, prot, kind);
 }

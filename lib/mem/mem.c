@@ -13,12 +13,13 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 int pl_mem_enter(struct pl_ioas *space, const struct pl_mem_info *info)
 {
+	uint32_t prot = PL_IOMMU_READ | (info->device_readonly ? 0 : PL_IOMMU_WRITE);
 	/* Memory without hugepages is not there before it is touched. */
 	int ret = pl_prefault(info->va, info->len);
 
 	if (ret != 0)
 		return ret;
-	ret = pl_ioas_map(space, info->va, info->len, PL_IOMMU_READ | PL_IOMMU_WRITE, info->kind);
+	ret = pl_ioas_map(space, info->va, info->len, prot, info->kind);
 	if (ret != 0)
 		return ret;
 	ret = pl_region_add(info);
@@ -102,7 +103,7 @@ int pl_mem_start(struct pl_ioas *space)
 	ret = pl_window_init(space);
 	if (ret != 0)
 		goto stop_guard;
-	ret = pl_arena_init(space);
+	ret = pl_pool_init(space);
 	if (ret != 0)
 		goto stop_window;
 	ioas = space;
@@ -135,7 +136,7 @@ void pl_mem_stop(void)
 {
 	unregister_rest();
 	ioas = NULL;
-	pl_arena_fini();
+	pl_pool_fini();
 	pl_window_fini();
 	pl_region_fini();
 	pl_guard_fini();

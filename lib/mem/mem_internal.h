@@ -36,6 +36,17 @@ void pl_guard_renew(struct pl_guard *guard);
 int pl_region_add(const struct pl_mem_info *info); /* -EEXIST, -ENOMEM */
 void pl_region_remove(const void *va);
 
+/* pl_mem_zalloc() of memory that devices can read and not write: what they are told to do lies in it.
+ * pl_mem_free() frees it. */
+void *pl_mem_zalloc_ro(size_t len, int numa_node);
+
+struct pl_pool_stats {
+	unsigned int chunks; /* regions of the EAL's memory that pl_mem_zalloc() took */
+	size_t mapped;	     /* their bytes, mapped for devices */
+	size_t taken;	     /* those of them that are handed out */
+};
+void pl_pool_stats(struct pl_pool_stats *stats);
+
 /* Whether all of it is DMA-able. */
 bool pl_mem_registered(const void *buf, size_t len);
 

@@ -25,9 +25,9 @@ void pl_guard_fini(void);
 int pl_window_init(const struct pl_ioas *ioas);
 void pl_window_fini(void);
 
-/* arena.c */
-int pl_arena_init(struct pl_ioas *ioas);
-void pl_arena_fini(void);
+/* pool.c: takes a first piece of the EAL's memory. -ENOMEM; -EINVAL if the IOMMU does not reach it */
+int pl_pool_init(struct pl_ioas *ioas);
+void pl_pool_fini(void); /* logs what was still handed out */
 
 /* prefault.c: makes every page of a range present and writable, or says why it cannot be:
  * -EINVAL, -ENOMEM. Contents do not change, and nothing is touched in a way that could fault. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The table of DMA-able regions: an array in ascending order of address. Regions are few (arenas,
+/* The table of DMA-able regions: an array in ascending order of address. Regions are few (the pool's,
  * device memories, registrations), so an insertion that moves the tail is cheap enough. */
 #include <errno.h>
 #include <pthread.h>
@@ -129,8 +129,8 @@ int pl_mem_lookup(const void *va, struct pl_mem_info *info)
 
 	if (!pl_region_at_or_after((uintptr_t)va, &r) || first_byte(&r) > (uintptr_t)va)
 		return pl_fail(-ENOENT,
-			       "%p is not DMA-able: take memory from the EAL or register it with "
-			       "pl_mem_register()",
+			       "%p is not DMA-able: take memory from pl_mem_zalloc() or register it "
+			       "with pl_mem_register()",
 			       va);
 	*info = r;
 	return 0;
@@ -157,7 +157,7 @@ int pl_mem_walk(int (*fn)(const struct pl_mem_info *info, void *arg), void *arg)
 	uintptr_t from = 0;
 	int ret = 0;
 
-	/* No lock across @fn: an rte_malloc() in it may grow an arena, which enters the table. */
+	/* No lock across @fn: a pl_mem_zalloc() in it may grow the pool, which enters the table. */
 	while (ret == 0 && pl_region_at_or_after(from, &r)) {
 		ret = fn(&r, arg);
 		from = last_byte(&r) + 1;

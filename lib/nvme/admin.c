@@ -5,7 +5,6 @@
 #include <string.h>
 #include <time.h>
 
-#include <rte_malloc.h>
 #include <rte_pause.h>
 
 #include "nvme_internal.h"
@@ -219,7 +218,7 @@ int pl_nvme_admin(struct pl_nvme_ctrlr *ctrlr, struct pl_nvme_sqe *sqe, void *bu
 void nvme_admin_buf_free(struct pl_nvme_ctrlr *ctrlr, void *buf)
 {
 	if (!ctrlr->failed || ctrlr->no_dma)
-		rte_free(buf);
+		pl_mem_free(buf);
 	else if (ctrlr->nb_kept < NVME_MAX_KEPT)
 		ctrlr->kept[ctrlr->nb_kept++] = buf;
 	else
@@ -229,7 +228,7 @@ void nvme_admin_buf_free(struct pl_nvme_ctrlr *ctrlr, void *buf)
 void nvme_admin_kept_free(struct pl_nvme_ctrlr *ctrlr)
 {
 	while (ctrlr->nb_kept)
-		rte_free(ctrlr->kept[--ctrlr->nb_kept]);
+		pl_mem_free(ctrlr->kept[--ctrlr->nb_kept]);
 }
 
 int nvme_identify(struct pl_nvme_ctrlr *ctrlr, uint32_t cns, uint32_t nsid, void *buf)

@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <rte_malloc.h>
 
 #include <peerlane/pl_eal.h>
 

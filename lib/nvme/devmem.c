@@ -7,8 +7,6 @@
  */
 #include <stdio.h>
 
-#include <rte_malloc.h>
-
 #include <peerlane/pl_devmem.h>
 
 #include "mem_internal.h"
@@ -194,7 +192,7 @@ static int verify(struct pl_nvme_ctrlr *c, struct nvme_devmem *mem)
 		    pl_fail(-ENOMEM, "%s cannot be identified: %s", c->info.name, pl_errmsg());
 	if (rc == 0)
 		rc = verify_own_address(c, mem, page, want);
-	rte_free(want);
+	pl_mem_free(want);
 	pl_p2p_free(mem->heap, page);
 	return rc;
 }

@@ -8,8 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <rte_malloc.h>
-
 #include "nvme_internal.h"
 #include "pl_inject.h"
 #include "pl_log.h"

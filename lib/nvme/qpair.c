@@ -3,8 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <rte_malloc.h>
-
 #include "nvme_internal.h"
 #include "pl_inject.h"
 #include "pl_log.h"
@@ -17,19 +15,20 @@ static void *ring_alloc(const struct pl_nvme_ctrlr *ctrlr, size_t len)
 	return pl_mem_zalloc(len, ctrlr->t->numa_node);
 }
 
-/* Memory of the data path that may be asked to lie in the controller's own CMB. */
+/* What the controller only reads: an SQ or PRP lists. They may be asked to lie in its own CMB; host
+ * memory of theirs no device can write. */
 static int placed_alloc(const struct pl_nvme_ctrlr *ctrlr, size_t len, bool cmb, void **out)
 {
 	if (cmb)
 		return pl_p2p_alloc(ctrlr->cmb.heap, len, NVME_PAGE_SIZE, out);
-	*out = ring_alloc(ctrlr, len);
+	*out = pl_mem_zalloc_ro(len, ctrlr->t->numa_node);
 	return *out ? 0 : -ENOMEM;
 }
 
 static void placed_free(const struct pl_nvme_ctrlr *ctrlr, void *p, bool cmb)
 {
 	if (!cmb)
-		rte_free(p);
+		pl_mem_free(p);
 	else if (p)
 		pl_p2p_free(ctrlr->cmb.heap, p);
 }
@@ -133,7 +132,7 @@ void nvme_rings_free(struct pl_nvme_qpair *qp)
 		return;
 	placed_free(qp->ctrlr, qp->prp_pool, qp->prp_in_cmb);
 	placed_free(qp->ctrlr, qp->sq, qp->sq_in_cmb);
-	rte_free((void *)(uintptr_t)qp->cq);
+	pl_mem_free((void *)(uintptr_t)qp->cq);
 	free(qp);
 }
 

@@ -10,8 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include <rte_malloc.h>
-
 #include <peerlane/pl_eal.h>
 #include <peerlane/pl_nvme.h>
 
@@ -64,7 +62,7 @@ static int run(uint16_t burst, unsigned long rounds)
 	struct pl_nvme_op *ops[MAX_BURST];
 	struct pl_nvme_ctrlr *ctrlr = pl_nvme_ctrlr_next(NULL);
 	struct pl_nvme_ns *ns = ctrlr ? pl_nvme_ns_get(ctrlr, 1) : NULL;
-	uint8_t *bufs = rte_zmalloc("bufs", (size_t)burst * BLOCK, BLOCK);
+	uint8_t *bufs = pl_mem_zalloc((size_t)burst * BLOCK, -1);
 	struct pl_nvme_qpair *qp = NULL;
 	int rc = -1;
 
@@ -78,7 +76,7 @@ static int run(uint16_t burst, unsigned long rounds)
 	rc = measured_rounds(qp, ops, burst, rounds);
 out:
 	pl_nvme_qpair_destroy(qp);
-	rte_free(bufs);
+	pl_mem_free(bufs);
 	return rc;
 }
 

@@ -2,8 +2,6 @@
 #include "copy_internal.h"
 #include "copy_job.h"
 
-#include <rte_malloc.h>
-
 struct pl_nvme_qpair *src_qp, *dst_qp;
 uint8_t *data, *poison, *scratch;
 
@@ -174,9 +172,9 @@ int job_setup(void **state)
 int job_teardown(void **state)
 {
 	(void)state;
-	rte_free(scratch);
-	rte_free(poison);
-	rte_free(data);
+	pl_mem_free(scratch);
+	pl_mem_free(poison);
+	pl_mem_free(data);
 	pl_nvme_qpair_destroy(dst_qp);
 	pl_nvme_qpair_destroy(src_qp);
 	pl_eal_cleanup();

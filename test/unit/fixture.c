@@ -7,9 +7,9 @@
 #include <unistd.h>
 
 #include <rte_lcore.h>
-#include <rte_malloc.h>
 #include <rte_pause.h>
 
+#include "mem_internal.h"
 #include "nvme_internal.h"
 
 #define MAX_VDEVS 24
@@ -116,7 +116,7 @@ struct pl_nvme_qpair *qpair_of(const char *name, uint32_t depth, uint32_t max_xf
 
 void *dma_alloc(size_t len)
 {
-	void *p = rte_zmalloc("test", len, PAGE);
+	void *p = pl_mem_zalloc(len, -1);
 
 	assert_non_null(p);
 	return p;
@@ -235,13 +235,10 @@ void faults_clear(void)
 
 size_t heap_in_use(void)
 {
-	struct rte_malloc_socket_stats stats;
-	size_t sum = 0;
+	struct pl_pool_stats stats;
 
-	for (unsigned int i = 0; i < rte_socket_count(); i++)
-		if (rte_malloc_get_socket_stats(rte_socket_id_by_idx(i), &stats) == 0)
-			sum += stats.heap_allocsz_bytes;
-	return sum;
+	pl_pool_stats(&stats);
+	return stats.taken;
 }
 
 void assert_errmsg(const char *part)
@@ -267,6 +264,6 @@ void assert_works(const char *name)
 	write_blocks(qp, ns_of(name, 1), buf, 3, 8);
 	read_blocks(qp, ns_of(name, 1), buf + PAGE, 3, 8);
 	assert_memory_equal(buf, buf + PAGE, PAGE);
-	rte_free(buf);
+	pl_mem_free(buf);
 	pl_nvme_qpair_destroy(qp);
 }

@@ -55,7 +55,7 @@ struct pl_nvme_ns *ns_of(const char *name, uint32_t nsid);
 /* A queue pair of these options (0: the default), or the test fails. */
 struct pl_nvme_qpair *qpair_of(const char *name, uint32_t depth, uint32_t max_xfer);
 
-/* DMA-able host memory, page aligned, zeroed; freed by rte_free(). */
+/* DMA-able host memory, page aligned, zeroed; freed by pl_mem_free(). */
 void *dma_alloc(size_t len);
 
 /* A moment on the monotonic clock, seconds; and a pause that lets device threads run. */
@@ -86,7 +86,7 @@ void random_fill(void *buf, size_t len);
 /* Takes recorded IOMMU faults until there are none. */
 void faults_clear(void);
 
-/* Bytes of the EAL's heaps that are in use. */
+/* Bytes of pl_mem_zalloc() that are in use. */
 size_t heap_in_use(void);
 
 /* The message of the last failure contains @part and is one line, not ended by a full stop. */

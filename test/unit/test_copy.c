@@ -6,8 +6,6 @@
  */
 #include "fixture.h"
 
-#include <rte_malloc.h>
-
 #include <peerlane/pl_copy.h>
 
 #define CASES  1200u
@@ -422,7 +420,7 @@ static int teardown(void **state)
 		pl_nvme_qpair_destroy(devs[i].qp);
 		free(devs[i].holds);
 	}
-	rte_free(scratch);
+	pl_mem_free(scratch);
 	pl_eal_cleanup();
 	return 0;
 }

@@ -7,8 +7,6 @@
  */
 #include "file_dir.h"
 
-#include <rte_malloc.h>
-
 #include "copy_file.h"
 
 #define CASES 400u
@@ -509,7 +507,7 @@ static int teardown(void **state)
 		pl_nvme_qpair_destroy(ends[i].qp);
 		free(ends[i].holds);
 	}
-	rte_free(scratch);
+	pl_mem_free(scratch);
 	pl_eal_cleanup();
 	file_dir_remove();
 	return 0;

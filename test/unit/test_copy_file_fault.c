@@ -11,8 +11,6 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include <rte_malloc.h>
-
 #include "copy_internal.h"
 
 #define DEV   "nvme_emu0"
@@ -466,7 +464,7 @@ static void test_destroy_under_way(void **state)
 		if (peer)
 			pl_p2p_free(heap, again);
 		else
-			rte_free(again);
+			pl_mem_free(again);
 		pl_copy_file_close(r.file);
 	}
 }
@@ -491,9 +489,9 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	(void)state;
-	rte_free(scratch);
-	rte_free(poison);
-	rte_free(data);
+	pl_mem_free(scratch);
+	pl_mem_free(poison);
+	pl_mem_free(data);
 	pl_nvme_qpair_destroy(qp);
 	pl_eal_cleanup();
 	file_dir_remove();

@@ -2,8 +2,6 @@
 /* What pl_copy_create() plans and what it refuses, in which words, with nothing left behind. */
 #include "fixture.h"
 
-#include <rte_malloc.h>
-
 #include <peerlane/pl_copy.h>
 
 #define A      "nvme_emu0" /* blocks of 512, CMB of 256 KiB, two namespaces */

@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #include <rte_eal.h>
-#include <rte_malloc.h>
 
 #include <peerlane/pl_copy.h>
 
@@ -343,7 +342,7 @@ static int leave_everything(void *arg)
 	CHILD_CHECK(init(&line) > 0);
 	a = pl_nvme_ctrlr_get("nvme_emu0");
 	b = pl_nvme_ctrlr_get("nvme_emu1");
-	buf = rte_zmalloc(NULL, 15 * 4096, 4096);
+	buf = pl_mem_zalloc(15 * 4096, -1);
 	CHILD_CHECK(a && b && buf);
 	CHILD_CHECK(pl_nvme_qpair_create(b, NULL, &qp) == 0);
 	CHILD_CHECK(pl_nvme_qpair_create(a, &opts, &qp) == 0);

@@ -3,7 +3,6 @@
 #include "fixture.h"
 
 #include <rte_log.h>
-#include <rte_malloc.h>
 
 #include "nvme_internal.h"
 
@@ -79,7 +78,7 @@ static void test_admin(void **state)
 	assert_int_equal(NVME_STATUS_CODE(status), NVME_SC_PRP_OFFSET_INVALID);
 	assert_errmsg("PRP Offset Invalid");
 	assert_errmsg(DEV);
-	rte_free(id);
+	pl_mem_free(id);
 
 	sqe = (struct pl_nvme_sqe){ .opc = NVME_ADM_SET_FEATURES, .cdw10 = NVME_FEAT_VWC };
 	assert_int_equal(pl_nvme_admin(ctrlr_of(DEV), &sqe, NULL, 0, NULL, NULL), 0);
@@ -122,7 +121,7 @@ static void test_admin_refused(void **state)
 	assert_int_equal(status, NVME_SC_INTERNAL_ERROR);
 	assert_errmsg("Internal Error");
 	assert_int_equal(pl_nvme_admin(ctrlr_of(DEV), &sqe, buf, 4096, NULL, NULL), 0);
-	rte_free(buf);
+	pl_mem_free(buf);
 }
 
 /* A controller that refuses one of the two queues: nothing of the pair stays. */
@@ -220,7 +219,7 @@ static void read_error_log(void)
 	void *buf = dma_alloc(64);
 
 	assert_int_equal(pl_nvme_admin(ctrlr_of(DEV), &sqe, buf, 64, NULL, NULL), 0);
-	rte_free(buf);
+	pl_mem_free(buf);
 }
 
 static void test_events(void **state)
@@ -373,7 +372,7 @@ static void test_reset(void **state)
 	}
 	pl_p2p_free(cmb, bufs[0]);
 	pl_p2p_free(pmr, bufs[1]);
-	rte_free(host);
+	pl_mem_free(host);
 	assert_true(heap_in_use() < in_use);
 }
 

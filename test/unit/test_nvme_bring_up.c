@@ -5,8 +5,6 @@
  */
 #include "fixture.h"
 
-#include <rte_malloc.h>
-
 #include "mem_private.h"
 #include "nvme_internal.h"
 
@@ -134,28 +132,41 @@ static void test_queue_without_room(void **state)
 	pl_p2p_free(heap, all);
 }
 
-/* Memory that the EAL has and devices do not reach is not for them. */
+/* Memory of the EAL's that cannot be mapped is not for devices, and the EAL has it back. */
 static void test_memory_out_of_reach(void **state)
 {
-	uint8_t *p = pl_mem_zalloc(KIB(8), -1);
+	struct pl_pool_stats before, after;
 	struct pl_mem_info info;
+	void *p, *q;
 
 	(void)state;
-	assert_non_null(p);
-	assert_int_equal(pl_mem_lookup(&info, &info), -ENOENT);
-	rte_free(pl_mem_zalloc(KIB(4), -1));
-	assert_errmsg("not DMA-able"); /* what failed before; this did not */
-	assert_true(pl_mem_registered(p, KIB(8)));
-	assert_int_equal(pl_mem_lookup(p, &info), 0);
-	rte_free(p);
-	assert_int_equal(info.external, 0);
-	pl_region_remove(info.va);
-	assert_null(pl_mem_zalloc(KIB(8), -1));
-	assert_errmsg("out of devices' reach");
-	assert_int_equal(pl_region_add(&info), 0);
 	p = pl_mem_zalloc(KIB(8), RTE_MAX_NUMA_NODES - 1); /* where there is none */
 	assert_non_null(p);
-	rte_free(p);
+	assert_true(pl_mem_registered(p, KIB(8)));
+	pl_mem_free(p);
+
+	/* A chunk of its own, whose place something else takes. */
+	p = pl_mem_zalloc(MIB(9), -1);
+	assert_non_null(p);
+	assert_int_equal(pl_mem_lookup(p, &info), 0);
+	assert_false(info.external);
+	pl_pool_stats(&before);
+	pl_mem_free(p);
+	pl_pool_stats(&after);
+	assert_int_equal(after.chunks, before.chunks - 1);
+	assert_int_equal(pl_mem_lookup(p, &info), -ENOENT);
+	info = (struct pl_mem_info){ .va = p, .len = MIB(1) };
+	assert_int_equal(pl_region_add(&info), 0);
+	q = pl_mem_zalloc(MIB(9), -1);
+	assert_null(q);
+	assert_errmsg("overlap the registered region");
+	pl_region_remove(p);
+	before = after;
+	pl_pool_stats(&after);
+	assert_memory_equal(&after, &before, sizeof(after));
+	q = pl_mem_zalloc(MIB(9), -1);
+	assert_ptr_equal(q, p);
+	pl_mem_free(q);
 }
 
 static bool always(struct pl_nvme_transport *t)

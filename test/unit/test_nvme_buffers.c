@@ -7,8 +7,6 @@
 
 #include <sys/mman.h>
 
-#include <rte_malloc.h>
-
 #include "nvme_internal.h"
 
 #define DEV  "nvme_emu0" /* CMB, PMR */
@@ -199,8 +197,8 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	(void)state;
-	rte_free(in);
-	rte_free(out);
+	pl_mem_free(in);
+	pl_mem_free(out);
 	pl_nvme_qpair_destroy(qp);
 	pl_eal_cleanup();
 	return 0;

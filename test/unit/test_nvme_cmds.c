@@ -3,8 +3,6 @@
  * at; and the statuses that commands end with. */
 #include "fixture.h"
 
-#include <rte_malloc.h>
-
 #include "nvme_internal.h"
 
 #define DEV "nvme_emu0" /* three namespaces of 36 MiB in blocks of 512 bytes; CMB, PMR */
@@ -177,7 +175,7 @@ static void test_dataset_management(void **state)
 		if (2 * i + 1 != 11 && 2 * i + 1 != 13)
 			assert_blocks(2 * i + 1, 1, out + (2 * i + 1) * BS);
 	}
-	rte_free(ranges);
+	pl_mem_free(ranges);
 }
 
 static void test_compare(void **state)
@@ -266,7 +264,7 @@ static void test_copy_command(void **state)
 	r[0] = range_of(1, 1);
 	assert_int_equal(run(ns, NVME_CMD_COPY, r, 8000, 1, NVME_CDW12_FUA >> 16), 0);
 	assert_blocks(8000, 1, out + BS);
-	rte_free(r);
+	pl_mem_free(r);
 }
 
 /* The last block and one further, for everything that names blocks. */
@@ -412,8 +410,8 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	(void)state;
-	rte_free(in);
-	rte_free(out);
+	pl_mem_free(in);
+	pl_mem_free(out);
 	pl_nvme_qpair_destroy(qp);
 	pl_eal_cleanup();
 	return 0;

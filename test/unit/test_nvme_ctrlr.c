@@ -3,8 +3,6 @@
 #include "fixture.h"
 #include "pl_stop.h"
 
-#include <rte_malloc.h>
-
 #include "nvme_internal.h"
 #include "pl_log.h"
 
@@ -52,7 +50,7 @@ static void test_bogus_completion(void **state)
 		assert_int_equal(pl_nvme_poll(qp, &ops, 1), 0);
 		assert_int_equal(pl_nvme_qpair_error(qp), -EIO);
 		pl_nvme_qpair_destroy(qp);
-		rte_free(buf);
+		pl_mem_free(buf);
 		assert_works(LIAR); /* the controller's other queues are not concerned */
 	}
 }
@@ -92,7 +90,7 @@ static void test_late_duplicate(void **state)
 		pl_nvme_qpair_destroy(qp);
 		assert_works(LIAR);
 	}
-	rte_free(buf);
+	pl_mem_free(buf);
 }
 
 /* The slot of a command gets another identifier each time, of all generations there are, and FFFFh
@@ -123,7 +121,7 @@ static void test_generations(void **state)
 		}
 		pl_nvme_qpair_destroy(qp);
 	}
-	rte_free(buf);
+	pl_mem_free(buf);
 }
 
 /* A stopped queue pair stays stopped, whatever the device makes of the entry afterwards. */
@@ -157,7 +155,7 @@ static void test_stopped_for_good(void **state)
 	}
 	arm(LIAR, NVME_EMU_FAULT_NONE);
 	pl_nvme_qpair_destroy(qp);
-	rte_free(buf);
+	pl_mem_free(buf);
 	assert_works(LIAR);
 }
 
@@ -185,7 +183,7 @@ static void test_bogus_completion_while_splitting(void **state)
 	assert_int_equal(pl_nvme_qpair_error(qp), -EIO);
 	arm(LIAR, NVME_EMU_FAULT_NONE);
 	pl_nvme_qpair_destroy(qp);
-	rte_free(buf);
+	pl_mem_free(buf);
 	assert_works(LIAR);
 }
 
@@ -219,7 +217,7 @@ static void test_late_admin_duplicate(void **state)
 	assert_int_equal(pl_nvme_admin(ctrlr_of(LIAR), &sqe, buf, PAGE, NULL, NULL), -ENODEV);
 	assert_errmsg("not in flight");
 	assert_true(ctrlr_of(LIAR)->no_dma);
-	rte_free(buf);
+	pl_mem_free(buf);
 	assert_int_equal(pl_nvme_ctrlr_poll_events(ctrlr_of(LIAR)), -ENODEV);
 	assert_int_equal(pl_nvme_ctrlr_reset(ctrlr_of(LIAR)), 0);
 	assert_works(LIAR);
@@ -348,7 +346,7 @@ static void test_hang(void **state)
 	size_t in_use = heap_in_use(), with_qp;
 	struct pl_nvme_qpair *qp = qpair_of(HUNG, 8, 0), *none = NULL;
 	struct pl_nvme_op op, *ops = &op;
-	void *buf = rte_zmalloc(NULL, PAGE, PAGE);
+	void *buf = pl_mem_zalloc(PAGE, -1);
 
 	(void)state;
 	ctrlr_of(HUNG)->admin_timeout_ms = 2000;
@@ -366,7 +364,7 @@ static void test_hang(void **state)
 	pl_nvme_qpair_destroy(qp); /* its queues cannot be deleted, but do no DMA any more */
 	assert_true(heap_in_use() < with_qp);
 	assert_int_equal(pl_nvme_ctrlr_reset(ctrlr_of(HUNG)), 0);
-	rte_free(buf);
+	pl_mem_free(buf);
 	assert_int_equal(heap_in_use(), in_use);
 	assert_works(HUNG);
 }

@@ -5,7 +5,6 @@
  */
 #include "fixture.h"
 
-#include <rte_malloc.h>
 
 #include <peerlane/pl_copy.h>
 
@@ -301,7 +300,7 @@ static void test_held_through_resets(void **state)
 	assert_int_equal(pl_nvme_ctrlr_reset(ctrlr), 0);
 	assert_int_equal(count_namespaces(), 0);
 	assert_int_equal(was->nsid, 1);
-	rte_free(buf);
+	pl_mem_free(buf);
 }
 
 /* ---- how long ---- */

@@ -7,8 +7,6 @@
 
 #include <sys/mman.h>
 
-#include <rte_malloc.h>
-
 #include "nvme_internal.h"
 
 #define DEV   "nvme_emu0" /* 512-byte blocks, MDTS 4 MiB */
@@ -48,8 +46,8 @@ static void every_offset(struct pl_nvme_qpair *qp, struct pl_nvme_ns *ns, const 
 		for (size_t i = 0; i < nb; i++)
 			round_trip(qp, ns, out, in, offset_classes[o],
 				   offset_classes[(o + i) % RTE_DIM(offset_classes)], nlbs[i]);
-	rte_free(in);
-	rte_free(out);
+	pl_mem_free(in);
+	pl_mem_free(out);
 }
 
 /* One command each, up to 4 MiB: 511, 512, 513, 1023 and 1024 entries and what lies around. */
@@ -174,8 +172,8 @@ static void split_at_depth(uint32_t depth)
 	assert_int_equal(stats.completions, commands);
 	assert_int_equal(stats.in_flight, 0);
 	pl_nvme_qpair_destroy(qp);
-	rte_free(in);
-	rte_free(out);
+	pl_mem_free(in);
+	pl_mem_free(out);
 }
 
 static void test_split(void **state)
@@ -204,7 +202,7 @@ static void test_split_blocks(void **state)
 	assert_ptr_equal(poll_one(qp), &big);
 	assert_int_equal(run_op(qp, &small), 0);
 	pl_nvme_qpair_destroy(qp);
-	rte_free(buf);
+	pl_mem_free(buf);
 }
 
 /* An error in the middle: it is the op's status, what was not issued is not sent, and the op comes
@@ -231,7 +229,7 @@ static void split_error(uint32_t depth, uint32_t good_commands)
 	pl_nvme_op_read(&op, ns, buf, 0, 16 * 40);
 	assert_int_equal(run_op(qp, &op), 0);
 	pl_nvme_qpair_destroy(qp);
-	rte_free(buf);
+	pl_mem_free(buf);
 }
 
 static void test_split_error(void **state)
@@ -262,7 +260,7 @@ static void test_split_first_error(void **state)
 	assert_int_equal(run_op(qp, &op), NVME_SC_UNRECOVERED_READ);
 	assert_int_equal(run_op(qp, &op), NVME_SC_LBA_OUT_OF_RANGE | NVME_STATUS_DNR);
 	pl_nvme_qpair_destroy(qp);
-	rte_free(buf);
+	pl_mem_free(buf);
 }
 
 static void refused(struct pl_nvme_qpair *qp, const struct pl_nvme_op *bad, const char *part)
@@ -284,7 +282,7 @@ static void refused(struct pl_nvme_qpair *qp, const struct pl_nvme_op *bad, cons
 	pl_nvme_qpair_stats(qp, &after);
 	assert_int_equal(after.commands - before.commands, 2);
 	assert_int_equal(after.sq_doorbells - before.sq_doorbells, 2);
-	rte_free(buf);
+	pl_mem_free(buf);
 }
 
 static void test_refused(void **state)
@@ -322,7 +320,7 @@ static void test_refused(void **state)
 	pl_nvme_op_set(&op, NVME_CMD_DSM, ns, buf, 0, 257);
 	refused(qp, &op, "256 ranges");
 	pl_nvme_qpair_destroy(qp);
-	rte_free(buf);
+	pl_mem_free(buf);
 }
 
 /* A namespace of another controller, which has one of the same number: fast, with a list, split and
@@ -350,7 +348,7 @@ static void test_other_controllers_namespace(void **state)
 	pl_nvme_op_set(&op, NVME_CMD_FLUSH, theirs, NULL, 0, 0);
 	refused(qp, &op, "another controller's");
 	pl_nvme_qpair_destroy(qp);
-	rte_free(buf);
+	pl_mem_free(buf);
 }
 
 /* A buffer that nobody registered, or that ends outside what was: named by debug builds, stopped

@@ -5,8 +5,6 @@
  */
 #include "fixture.h"
 
-#include <rte_malloc.h>
-
 #include "nvme_internal.h"
 
 #define DEV     "nvme_emu0" /* 1024 entries, a CMB */
@@ -50,7 +48,7 @@ static void rig_close(struct rig *r)
 	assert_int_equal(r->nb_idle, r->nb_ops);
 	free(r->busy);
 	free(r->version);
-	rte_free(r->bufs);
+	pl_mem_free(r->bufs);
 	free(r->idle);
 	free(r->ops);
 }
@@ -288,7 +286,7 @@ static void test_full(void **state)
 	pl_nvme_qpair_stats(qp, &stats);
 	assert_true(stats.cq_doorbells <= 5);
 	pl_nvme_qpair_destroy(qp);
-	rte_free(buf);
+	pl_mem_free(buf);
 }
 
 /* Identifiers come back: all queues of the controller, twice, in any order of destruction. */
@@ -339,7 +337,7 @@ static void test_destroy_in_flight(void **state)
 		pl_nvme_qpair_destroy(qp);
 		assert_int_equal(heap_in_use(), in_use);
 	}
-	rte_free(buf);
+	pl_mem_free(buf);
 }
 
 static void refused(const char *dev, struct pl_nvme_qpair_opts opts, int err, const char *part)

@@ -5,8 +5,6 @@
  */
 #include "file_dir.h"
 
-#include <rte_malloc.h>
-
 #include <peerlane/pl_copy.h>
 
 #include "pl_inject.h"

@@ -10,8 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <rte_malloc.h>
-
 #include <peerlane/pl_eal.h>
 #include <peerlane/pl_nvme.h>
 
@@ -75,7 +73,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "isolation: %s\n", pl_errmsg());
 		return 2;
 	}
-	canary = rte_malloc("canary", CANARY, BLOCK);
+	canary = pl_mem_zalloc(CANARY, -1);
 	ctrlr = pl_nvme_ctrlr_get(bdf);
 	ns = ctrlr ? pl_nvme_ns_get(ctrlr, 1) : NULL;
 	if (canary && ns && pl_nvme_qpair_create(ctrlr, NULL, &qp) == 0)
@@ -83,7 +81,7 @@ int main(int argc, char **argv)
 	if (rc)
 		fprintf(stderr, "isolation: failed: %s\n", pl_errmsg());
 	pl_nvme_qpair_destroy(qp);
-	rte_free(canary);
+	pl_mem_free(canary);
 	pl_eal_cleanup();
 	return rc ? 1 : 0;
 }

@@ -22,9 +22,9 @@
  *
  * What init does, in this order, and cleanup undoes in reverse: the arguments are checked as a
  * whole, librte_eal starts with IOVA=VA, the IO address space is opened and its aperture learnt,
- * the window for device memory is reserved inside it, every hugepage arena is mapped in runs as
- * large as possible, devices are probed. Without usable hugepages it falls back to 4 KiB pages and
- * logs a warning that names the command which reserves some.
+ * the window for device memory is reserved inside it, the first memory for devices is taken from
+ * librte_eal and mapped (pl_mem.h), devices are probed. Without usable hugepages it falls back to
+ * 4 KiB pages and logs a warning that names the command which reserves some.
  *
  * Between init and cleanup there is a handler of SIGBUS: the kernel takes device memory away from a
  * process when the device is unbound, sleeps or decodes no memory. Then ordinary memory takes its

@@ -3,12 +3,15 @@
  * @file
  * DMA-able memory: what is registered, what it is, and heaps over peer memory.
  *
- * What the EAL has when it starts (`rte_malloc`, `rte_mempool`, hugepages) is registered, and so is
- * what it grows by later, if that can be: where it cannot (a memlock limit) the EAL logs an error, and
- * rte_malloc() hands the memory out all the same. pl_mem_zalloc() does not; or give the EAL all it
- * needs with `-m`. Other memory is registered with pl_mem_register(). A *p2p heap*
- * hands out pages of one controller's CMB or PMR; such a page has the same address for the CPU,
- * for peers (through the IOMMU) and for the owning controller (through CMBMSC.CBA or PMRMSC).
+ * Devices reach what pl_mem_zalloc() gives, what pl_mem_register() was told of, and nothing else: not
+ * the EAL's memory as such. librte_eal and librte_mempool keep headers among the data they hand out
+ * (`rte_malloc`, `rte_mempool`), and a device that writes over one makes the host follow its pointers.
+ * Who needs such memory DMA-able nevertheless registers the whole pages of it: those of an
+ * rte_malloc() of whole pages aligned to 4096 have no header of the EAL's in them, until rte_free();
+ * those of a mempool have one for each object.
+ *
+ * A *p2p heap* hands out pages of one controller's CMB or PMR; such a page has the same address for
+ * the CPU, for peers (through the IOMMU) and for the owning controller (through CMBMSC.CBA or PMRMSC).
  */
 #ifndef PEERLANE_PL_MEM_H
 #define PEERLANE_PL_MEM_H
@@ -33,23 +36,33 @@ struct pl_mem_info {
 	bool cpu_cacheable;   /**< false: touch it only through pl_devmem.h */
 	bool longterm_pin;    /**< true: other subsystems may pin it for good */
 	bool external;	      /**< came from pl_mem_register() */
+	bool device_readonly; /**< devices can read it, not write: queue entries, PRP lists */
 	char owner[32];	      /**< the controller it belongs to, or "" for host memory */
 };
 
 /**
- * Allocates zeroed host memory of the EAL, aligned to 4096 bytes, that devices are known to reach;
- * rte_free() frees it. Any thread; not for the data path.
+ * Allocates zeroed host memory that devices read and write, aligned to 4096 bytes. It is whole pages
+ * of the EAL's memory (`-m`, hugepages) without a header among them. Where devices do not reach
+ * memory that the EAL has (a memlock limit), the call fails and changes nothing. Any thread; takes a
+ * lock; not for the data path.
  *
- * @param len bytes.
+ * The caller owns the memory until pl_mem_free(), which it calls only after every command that may
+ * touch the memory has completed.
+ *
+ * @param len bytes, not 0; rounded up to 4096.
  * @param numa_node where it is wanted, or -1; if that node has none, it comes from another.
- * @return NULL if there is none that devices reach; pl_errmsg() says which of the two it was, as
- *   -ENOMEM does.
+ * @return NULL if there is none, or none that devices reach; pl_errmsg() says which, as -ENOMEM does.
  */
 PL_API void *pl_mem_zalloc(size_t len, int numa_node);
 
+/** Returns memory by the address pl_mem_zalloc() gave. NULL is ignored; an address that is not the
+ * start of an allocation is logged as the caller's bug and ignored. Any thread; takes a lock. */
+PL_API void pl_mem_free(void *p);
+
 /**
  * Makes ordinary memory DMA-able until pl_mem_unregister(). Its pages are faulted in first, so a
- * device never meets an absent page. The memory stays the caller's. Any thread; may block.
+ * device never meets an absent page. The memory stays the caller's, who frees it only after
+ * pl_mem_unregister(); memory of the EAL may be registered, too. Any thread; may block.
  *
  * @param va, len multiples of 4096 bytes.
  * @return 0; -EINVAL if misaligned, empty, outside the IOMMU's aperture, or not writable;
