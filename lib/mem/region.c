@@ -138,17 +138,20 @@ int pl_mem_lookup(const void *va, struct pl_mem_info *info)
 
 bool pl_mem_registered(const void *buf, size_t len)
 {
-	uintptr_t at = (uintptr_t)buf, end = at + len;
+	uintptr_t at = (uintptr_t)buf, last;
+	struct pl_mem_info info;
 
+	if (len == 0)
+		return true;
+	if (__builtin_add_overflow(at, len - 1, &last))
+		return false;
 	/* Neighbouring regions are as good as one. */
-	while (at < end) {
-		struct pl_mem_info info;
-
-		if (!pl_region_at_or_after(at, &info) || (uintptr_t)info.va > at)
-			return false;
-		at = (uintptr_t)info.va + info.len;
+	while (pl_region_at_or_after(at, &info) && first_byte(&info) <= at) {
+		if (last_byte(&info) >= last)
+			return true;
+		at = last_byte(&info) + 1;
 	}
-	return true;
+	return false;
 }
 
 int pl_mem_walk(int (*fn)(const struct pl_mem_info *info, void *arg), void *arg)

@@ -331,6 +331,31 @@ static void test_lookup_while_registering(void **state)
 	munmap(p, 16 * PAGE);
 }
 
+static void test_registered(void **state)
+{
+	char *p = pages(5, PROT_READ | PROT_WRITE);
+	char *last = (char *)(UINTPTR_MAX - PAGE + 1);
+
+	(void)state;
+	assert_int_equal(pl_mem_register(p, 2 * PAGE), 0);
+	assert_int_equal(pl_mem_register(p + 2 * PAGE, PAGE), 0);
+	assert_int_equal(pl_mem_register(p + 4 * PAGE, PAGE), 0);
+	assert_true(pl_mem_registered(p, 3 * PAGE)); /* neighbours are as good as one */
+	assert_true(pl_mem_registered(p + 3 * PAGE - 1, 1));
+	assert_false(pl_mem_registered(p, 3 * PAGE + 1));
+	assert_false(pl_mem_registered(p, 5 * PAGE));
+	assert_false(pl_mem_registered(p + 4 * PAGE, SIZE_MAX));
+	/* Beyond the last address there is nothing, and not address 0. */
+	assert_false(pl_mem_registered(last, PAGE));
+	assert_false(pl_mem_registered(last, 2 * PAGE));
+	assert_false(pl_mem_registered(p, UINTPTR_MAX - (uintptr_t)p + 2));
+	assert_false(pl_mem_registered(p, SIZE_MAX));
+	assert_int_equal(pl_mem_unregister(p, 2 * PAGE), 0);
+	assert_int_equal(pl_mem_unregister(p + 2 * PAGE, PAGE), 0);
+	assert_int_equal(pl_mem_unregister(p + 4 * PAGE, PAGE), 0);
+	munmap(p, 5 * PAGE);
+}
+
 static void test_start_unwinds(void **state)
 {
 	struct pl_ioas *space;
@@ -490,6 +515,7 @@ int main(void)
 		TEST(test_register_rolls_back),
 		TEST(test_left_registered),
 		TEST(test_walk),
+		TEST(test_registered),
 		TEST(test_lookup_while_registering),
 		TEST(test_window),
 		TEST(test_window_coalesces),
