@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdint.h>
 #include <string.h>
@@ -25,8 +26,8 @@
 
 enum { WHOLE, GOING, LOST }; /* pl_guard.state */
 
-/* Read by the handler at any time, so a slot is never moved: @len is written last, and 0 frees it.
- */
+/* Read by handlers at any time, so a slot is never moved. 0 in @len frees it; what else is in it changes
+ * only while no handler is inside that may have seen another @len, and @len is written last. */
 static struct range {
 	struct pl_guard *guard;
 	uint8_t *va;
@@ -34,13 +35,14 @@ static struct range {
 	size_t ones;
 } ranges[MAX_RANGES];
 
+static unsigned int inside; /* threads whose handler looks at the ranges or at a guard */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* who adds and removes */
 static struct sigaction before;
 
 static struct pl_guard *guard_of(uintptr_t at)
 {
 	for (size_t i = 0; i < RTE_DIM(ranges); i++) {
-		size_t len = __atomic_load_n(&ranges[i].len, __ATOMIC_ACQUIRE);
+		size_t len = __atomic_load_n(&ranges[i].len, __ATOMIC_SEQ_CST);
 
 		if (len && at - (uintptr_t)ranges[i].va < len)
 			return ranges[i].guard;
@@ -123,12 +125,25 @@ static void pass_on(int sig, siginfo_t *info, void *context)
 		raise(SIGBUS);
 }
 
+static bool is_ours(const siginfo_t *info)
+{
+	struct pl_guard *guard;
+	bool done;
+
+	if (info->si_code <= 0) /* sent by a process */
+		return false;
+	__atomic_add_fetch(&inside, 1, __ATOMIC_SEQ_CST);
+	guard = guard_of((uintptr_t)info->si_addr);
+	done = guard && lose(guard);
+	__atomic_sub_fetch(&inside, 1, __ATOMIC_SEQ_CST);
+	return done;
+}
+
 static void on_sigbus(int sig, siginfo_t *info, void *context)
 {
 	int err = errno;
-	struct pl_guard *guard = info->si_code > 0 ? guard_of((uintptr_t)info->si_addr) : NULL;
 
-	if (!guard || !lose(guard))
+	if (!is_ours(info))
 		pass_on(sig, info, context);
 	errno = err;
 }
@@ -175,11 +190,13 @@ int pl_guard_add(struct pl_guard *guard, void *va, size_t len, size_t ones)
 			  : pl_fail(-ENOMEM, "more than %u mappings of device memory", MAX_RANGES);
 }
 
-/* Its addresses may mean something else next: not while a handler is at them. */
+/* The range's slot, its addresses and its guard may be something else's next. Who comes into the handler
+ * from here on does not see it; who is inside may have. */
 static void forget(struct range *range)
 {
 	__atomic_store_n(&range->len, 0, __ATOMIC_SEQ_CST);
-	settled(range->guard);
+	while (__atomic_load_n(&inside, __ATOMIC_SEQ_CST) > 0)
+		sched_yield();
 }
 
 void pl_guard_remove(const void *va)

@@ -27,6 +27,7 @@ struct pl_guard {
 };
 /* Registers are replaced by all ones: the first @ones bytes. -ENOMEM */
 int pl_guard_add(struct pl_guard *guard, void *va, size_t len, size_t ones);
+/* When it returned, no handler is at the range or at its guard. */
 void pl_guard_remove(const void *va);
 bool pl_guard_lost(const struct pl_guard *guard);
 /* Its ranges show the device again. */

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/ptrace.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -308,6 +309,167 @@ static void test_not_ours(void **state)
 	pl_guard_fini();
 }
 
+/* ---- a range that goes, and its place that is taken, while a handler is anywhere ---- */
+
+/* A process whose first thread faults, and is stopped after a number of its handler's instructions;
+ * then the second one acts. Shared with the test, which traces the first. */
+static struct {
+	struct pl_guard guard, other;
+	bool go, acted;
+} *stage;
+
+static struct dev faulty;
+static uint8_t *room; /* a page at its end is @faulty's memory */
+static uint8_t *far;
+
+#define ROOM (64 * PAGE)
+
+/* The place of a long range is taken by a short one, from which the fault is as far as the long one
+ * would have reached. */
+static void act_reuse(void)
+{
+	pl_guard_remove(far);
+	if (pl_guard_add(&stage->other, room, PAGE, 0))
+		_exit(2);
+}
+
+/* The device that faults is removed, and its memory is something else's. */
+static void act_free(void)
+{
+	pl_guard_remove((const void *)(uintptr_t)faulty.mem);
+	memset(&stage->guard, 0x5c, sizeof(stage->guard));
+}
+
+static void *act(void *arg)
+{
+	void (*const *how)(void) = arg;
+
+	while (!__atomic_load_n(&stage->go, __ATOMIC_ACQUIRE))
+		usleep(50);
+	(*how)();
+	__atomic_store_n(&stage->acted, true, __ATOMIC_RELEASE);
+	return NULL;
+}
+
+static void faulting_process(void (*how)(void))
+{
+	struct sigaction action = { .sa_handler = plain };
+	pthread_t thread;
+
+	pl_guard_fini();
+	sigaction(SIGBUS, &action, NULL);
+	if (pl_guard_init() || pl_guard_add(&stage->other, far, ROOM, 0) ||
+	    pl_guard_add(&stage->guard, room + PAGE, PAGE, 0) ||
+	    pthread_create(&thread, NULL, act, &how) || ptrace(PTRACE_TRACEME, 0, NULL, NULL))
+		_exit(3);
+	raise(SIGSTOP);
+	if (!sigsetjmp(after, 1))
+		faulty.mem[8] = 1;
+	pthread_join(thread, NULL);
+	_exit(0);
+}
+
+/* False: by then the handler replaces what is lost. */
+static bool stop_after(pid_t pid, unsigned int steps)
+{
+	long sig = SIGBUS; /* the first step delivers it */
+	int status;
+
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSTOPPED(status) && WSTOPSIG(status) == SIGSTOP);
+	assert_int_equal(ptrace(PTRACE_CONT, pid, NULL, NULL), 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSTOPPED(status) && WSTOPSIG(status) == SIGBUS);
+	for (unsigned int i = 0; i <= steps; i++, sig = 0) {
+		assert_int_equal(ptrace(PTRACE_SINGLESTEP, pid, NULL, sig), 0);
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_true(WIFSTOPPED(status) && WSTOPSIG(status) == SIGTRAP);
+	}
+	return !__atomic_load_n(&stage->guard.state, __ATOMIC_ACQUIRE);
+}
+
+/* Lets the other thread act, which it may do at once or only after the handler, and the first go on. */
+static void go_on(pid_t pid)
+{
+	int status;
+
+	__atomic_store_n(&stage->go, true, __ATOMIC_RELEASE);
+	for (int i = 0; i < 20 && !__atomic_load_n(&stage->acted, __ATOMIC_ACQUIRE); i++)
+		usleep(100);
+	assert_int_equal(ptrace(PTRACE_CONT, pid, NULL, NULL), 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	while (WIFSTOPPED(status)) {
+		assert_int_equal(ptrace(PTRACE_CONT, pid, NULL, WSTOPSIG(status)), 0);
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+	}
+	assert_int_equal(status, 0);
+}
+
+static bool at_step(unsigned int steps, void (*how)(void))
+{
+	bool stopped;
+	pid_t pid;
+
+	memset(stage, 0, sizeof(*stage));
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0)
+		faulting_process(how);
+	stopped = stop_after(pid, steps);
+	go_on(pid);
+	return stopped;
+}
+
+static bool can_trace(void)
+{
+	int status = 0;
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(ptrace(PTRACE_TRACEME, 0, NULL, NULL) != 0);
+	return waitpid(pid, &status, 0) == pid && status == 0;
+}
+
+static void set_stage(void)
+{
+	const int prot = PROT_READ | PROT_WRITE;
+
+	stage = mmap(NULL, PAGE, prot, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	room = mmap(NULL, ROOM, prot, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	far = mmap(NULL, ROOM, prot, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	assert_true(stage != MAP_FAILED && room != MAP_FAILED && far != MAP_FAILED);
+	faulty.fd[0] = memfd_create("device", MFD_CLOEXEC);
+	assert_true(faulty.fd[0] >= 0); /* empty: every access to it faults */
+	faulty.mem = mmap(room + PAGE, PAGE, prot, MAP_SHARED | MAP_FIXED, faulty.fd[0], 0);
+	assert_ptr_equal(faulty.mem, room + PAGE);
+}
+
+static void test_removed_under_handler(void **state)
+{
+	static const struct pl_guard freed = { 0x5c5c5c5c };
+	unsigned int steps;
+
+	(void)state;
+	if (!can_trace()) {
+		print_message("skipped: ptrace() is not allowed here\n");
+		skip();
+	}
+	begin();
+	set_stage();
+	for (steps = 0; at_step(steps, act_reuse); steps++)
+		if (pl_guard_lost(&stage->other))
+			fail_msg("after %u steps the handler took a range for what it was before", steps);
+	assert_true(steps > 20);
+	for (steps = 0; at_step(steps, act_free); steps++)
+		if (memcmp(&stage->guard, &freed, sizeof(freed)) != 0)
+			fail_msg("after %u steps the handler wrote to a removed device's state", steps);
+	close(faulty.fd[0]);
+	munmap(room, ROOM);
+	munmap(far, ROOM);
+	munmap(stage, PAGE);
+	pl_guard_fini();
+}
+
 static void test_handler_restored(void **state)
 {
 	struct sigaction action = { .sa_handler = plain }, now;
@@ -340,6 +502,7 @@ int main(void)
 		cmocka_unit_test(test_threads),
 		cmocka_unit_test(test_full),
 		cmocka_unit_test(test_not_ours),
+		cmocka_unit_test(test_removed_under_handler),
 		cmocka_unit_test(test_handler_restored),
 	};
 
