@@ -71,6 +71,7 @@ int pl_mem_register(void *va, size_t len)
 static int unregister_locked(void *va, size_t len)
 {
 	struct pl_mem_info info;
+	int ret;
 
 	if (!pl_region_at_or_after((uintptr_t)va, &info) || info.va != va || !info.external)
 		return pl_fail(-ENOENT, "no pl_mem_register() call registered memory at %p", va);
@@ -79,8 +80,11 @@ static int unregister_locked(void *va, size_t len)
 			       "cannot unregister %zu bytes at %p: %zu were registered, and end as "
 			       "a whole",
 			       len, va, info.len);
-	pl_region_remove(va);
-	return pl_ioas_unmap(ioas, va, len);
+	/* What could not be unmapped stays registered: devices may still reach it. */
+	ret = pl_ioas_unmap(ioas, va, len);
+	if (ret == 0)
+		pl_region_remove(va);
+	return ret;
 }
 
 int pl_mem_unregister(void *va, size_t len)

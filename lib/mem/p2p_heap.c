@@ -32,9 +32,11 @@ int pl_p2p_heap_create(const char *owner, enum pl_mem_kind kind, void *va, size_
 		       struct pl_p2p_heap **out)
 {
 	struct pl_p2p_heap *heap;
+	uintptr_t last;
 	int ret;
 
-	if (len == 0 || (((uintptr_t)va | len) & (PL_P2P_PAGE - 1)) != 0)
+	if (len == 0 || (((uintptr_t)va | len) & (PL_P2P_PAGE - 1)) != 0 ||
+	    __builtin_add_overflow((uintptr_t)va, len - 1, &last))
 		return pl_fail(-EINVAL, "%s: %zu bytes of %s at %p are not whole pages of %u bytes",
 			       owner, len, kind_name(kind), va, PL_P2P_PAGE);
 	heap = pl_inject_hit() ? NULL : calloc(1, sizeof(*heap));

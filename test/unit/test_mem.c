@@ -245,6 +245,24 @@ static void test_register_rolls_back(void **state)
 	munmap((void *)FAR, PAGE);
 }
 
+/* A registration that could not end is there, and can be ended again. */
+static void test_unregister_fails(void **state)
+{
+	char *p = pages(1, PROT_READ | PROT_WRITE);
+	struct pl_mem_info info;
+
+	(void)state;
+	assert_int_equal(pl_mem_register(p, PAGE), 0);
+	assert_int_equal(pl_ioas_unmap(ioas, p, PAGE), 0); /* so the next one fails */
+	assert_int_equal(pl_mem_unregister(p, PAGE), -ENOENT);
+	assert_int_equal(pl_mem_lookup(p, &info), 0);
+	assert_int_equal(pl_mem_register(p, PAGE), -EEXIST);
+	assert_int_equal(pl_ioas_map(ioas, p, PAGE, PL_IOMMU_READ | PL_IOMMU_WRITE, PL_MEM_HOST), 0);
+	assert_int_equal(pl_mem_unregister(p, PAGE), 0);
+	assert_int_equal(pl_mem_lookup(p, &info), -ENOENT);
+	munmap(p, PAGE);
+}
+
 /* What was left registered ends with the layer, as teardown asserts. */
 static void test_left_registered(void **state)
 {
@@ -513,6 +531,7 @@ int main(void)
 		TEST(test_register),
 		TEST(test_refused_memory),
 		TEST(test_register_rolls_back),
+		TEST(test_unregister_fails),
 		TEST(test_left_registered),
 		TEST(test_walk),
 		TEST(test_registered),
