@@ -44,6 +44,8 @@ enum nvme_emu_fault {
 	NVME_EMU_FAULT_LATEDUP, /* the next `count` commands of queue `qid` are lost, and the
 				 * completion of the one before is posted once more */
 	NVME_EMU_FAULT_EVENTS, /* every Asynchronous Event Request completes at once */
+	NVME_EMU_FAULT_SCRIBBLE, /* before the completion of the next I/O command: 41h over each page
+				  * that the IOMMU lets it write, but those of its completion queues */
 };
 
 struct nvme_emu_inject {
@@ -223,11 +225,12 @@ struct emu_ctrlr {
 	struct nvme_emu_inject inject_part;
 	struct nvme_emu_inject lies[EMU_LIES]; /* of Identify */
 	uint32_t nb_lies;
+	bool inject_scribble;
 
 	/* atomic */
 	bool stop;
 	bool attention; /* CC was written or a fault armed: the thread takes the lock and looks */
-	bool armed;     /* inject_status, _latedup or _drop is in force */
+	bool armed;     /* inject_status, _latedup, _drop, _part or _scribble is in force */
 	bool hang, stuck, gone;
 	bool endless; /* NVME_EMU_FAULT_NS_LIST */
 	uint32_t slow_ms; /* before an admin command is fetched */
@@ -317,6 +320,7 @@ bool emu_inject_drop(struct emu_ctrlr *c);
 void emu_inject_part(struct emu_ctrlr *c, const struct emu_cmd *cmd);
 void emu_inject_identify(struct emu_ctrlr *c, uint32_t cns, uint8_t *data);
 bool emu_inject_slow(struct emu_ctrlr *c); /* whether the command that came is left waiting */
+void emu_inject_scribble(struct emu_ctrlr *c, const struct emu_cmd *cmd);
 void emu_inject_attend(struct emu_ctrlr *c);
 
 /* emu_thread.c */
@@ -335,6 +339,7 @@ void emu_cq_close(struct emu_ctrlr *c, struct emu_cq *cq);
 bool emu_pending(const struct emu_ctrlr *c); /* any thread: whether commands wait */
 bool emu_sq_poll(struct emu_ctrlr *c, struct emu_sq *sq);
 uint32_t emu_cq_room(struct emu_ctrlr *c, struct emu_cq *cq);
+bool emu_cq_at(const struct emu_ctrlr *c, uint64_t page);
 void emu_cq_post(struct emu_ctrlr *c, const struct emu_sq *sq, uint16_t cid, uint32_t dw0,
 		 uint16_t status);
 

@@ -27,6 +27,7 @@ void nvme_emu_inject(struct pl_nvme_transport *t, const struct nvme_emu_inject *
 		c->inject_drop = 0;
 		c->inject_part.count = 0;
 		c->nb_lies = 0;
+		c->inject_scribble = false;
 		set_flag(&c->armed, false);
 		set_flag(&c->endless, false);
 		__atomic_store_n(&c->slow_ms, 0, __ATOMIC_RELAXED);
@@ -87,6 +88,10 @@ void nvme_emu_inject(struct pl_nvme_transport *t, const struct nvme_emu_inject *
 	case NVME_EMU_FAULT_EVENTS:
 		set_flag(&c->event_flood, true);
 		break;
+	case NVME_EMU_FAULT_SCRIBBLE:
+		c->inject_scribble = true;
+		set_flag(&c->armed, true);
+		break;
 	}
 	set_flag(&c->attention, true);
 	pthread_mutex_unlock(&c->lock);
@@ -100,7 +105,7 @@ void nvme_emu_inject(struct pl_nvme_transport *t, const struct nvme_emu_inject *
 static void disarm(struct emu_ctrlr *c)
 {
 	if (c->inject_status.count == 0 && c->inject_latedup.count == 0 && c->inject_drop == 0 &&
-	    c->inject_part.count == 0)
+	    c->inject_part.count == 0 && !c->inject_scribble)
 		set_flag(&c->armed, false);
 }
 
@@ -195,6 +200,41 @@ bool emu_inject_slow(struct emu_ctrlr *c)
 		return true;
 	c->slow_due = 0;
 	return false;
+}
+
+static void scribble(struct emu_ctrlr *c)
+{
+	uint64_t at = 0;
+
+	/* A DMA section for each page: a section is short. */
+	for (;; at += EMU_PAGE) {
+		struct emu_piece piece;
+
+		pl_soft_begin(c->dma);
+		at = pl_soft_next(c->dma, at);
+		if (at != UINT64_MAX && !emu_cq_at(c, at) &&
+		    emu_dma_piece(c, at, EMU_PAGE, PL_IOMMU_WRITE, ~0u, &piece) == NVME_SC_SUCCESS &&
+		    piece.host)
+			memset(piece.host, 0x41, piece.len);
+		pl_soft_end(c->dma);
+		if (at == UINT64_MAX)
+			return;
+	}
+}
+
+void emu_inject_scribble(struct emu_ctrlr *c, const struct emu_cmd *cmd)
+{
+	bool hit;
+
+	if (!__atomic_load_n(&c->armed, __ATOMIC_ACQUIRE) || cmd->sq->q.id == 0)
+		return;
+	pthread_mutex_lock(&c->lock);
+	hit = c->inject_scribble;
+	c->inject_scribble = false;
+	disarm(c);
+	pthread_mutex_unlock(&c->lock);
+	if (hit)
+		scribble(c);
 }
 
 /* On the device thread, after a fault was armed. */

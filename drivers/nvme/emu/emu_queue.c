@@ -191,6 +191,19 @@ uint32_t emu_cq_room(struct emu_ctrlr *c, struct emu_cq *cq)
 	return (cq->head + size - cq->tail - 1) % size;
 }
 
+/* Whether any completion queue has entries in the page at @page. Its pages are aligned (4.1). */
+bool emu_cq_at(const struct emu_ctrlr *c, uint64_t page)
+{
+	for (uint32_t id = 0; id <= c->conf.queues; id++) {
+		const struct emu_queue *q = &c->cqs[id].q;
+
+		for (uint32_t i = 0; q->exists && i < q->size; i += EMU_PAGE >> q->shift)
+			if (entry_addr(q, i) == page)
+				return true;
+	}
+	return false;
+}
+
 /* The caller saw that there is room. The host reads the phase tag first, so it is stored last. */
 void emu_cq_post(struct emu_ctrlr *c, const struct emu_sq *sq, uint16_t cid, uint32_t dw0,
 		 uint16_t status)
@@ -246,6 +259,7 @@ static void __attribute__((noinline)) execute_armed(struct emu_ctrlr *c, struct 
 	}
 	emu_inject_part(c, cmd);
 	status = cmd->sq->q.id == 0 ? emu_admin(c, cmd) : emu_nvm(c, cmd);
+	emu_inject_scribble(c, cmd);
 	complete(c, cmd, status);
 	if (c->part.armed && c->part.late) {
 		nanosleep(&delay, NULL);

@@ -148,3 +148,15 @@ size_t pl_soft_xlate(struct pl_soft_dev *dev, uint64_t iova, size_t len, uint32_
 	*kind = (enum pl_mem_kind)((first & PL_SOFT_PTE_KIND) >> PL_SOFT_PTE_KIND_SHIFT);
 	return RTE_MIN(run, len);
 }
+
+uint64_t pl_soft_next(struct pl_soft_dev *dev, uint64_t iova)
+{
+	unsigned int level = 0;
+
+	while (iova <= dev->ioas->iova_last) {
+		if (pl_soft_pt_walk(&dev->ioas->pt, iova, &level) != 0)
+			return iova;
+		iova = (iova | ((1ull << pl_soft_shift(level)) - 1)) + 1;
+	}
+	return UINT64_MAX;
+}

@@ -42,4 +42,8 @@ void pl_soft_end(struct pl_soft_dev *dev);
 size_t pl_soft_xlate(struct pl_soft_dev *dev, uint64_t iova, size_t len, uint32_t access,
 		     void **host, enum pl_mem_kind *kind);
 
+/* The first address at or above @iova at which anything is mapped, or UINT64_MAX: for a device that
+ * tries every address, without the faults of those where nothing is. In a DMA section. */
+uint64_t pl_soft_next(struct pl_soft_dev *dev, uint64_t iova);
+
 #endif
