@@ -26,7 +26,7 @@ static int read16(const struct pci_config *config, unsigned int reg, uint16_t *v
 /* The PCI Express capability (PCI local bus specification 3.0, 6.7). */
 static int find_express(const struct pci_config *config, unsigned int *at)
 {
-	uint16_t word, next;
+	uint16_t word = 0, next;
 	int rc = read16(config, PCI_VENDOR_ID, &word);
 
 	if (rc == 0 && word == UINT16_MAX)
@@ -75,7 +75,7 @@ int pci_devctl_read(const struct pci_config *config, uint16_t *devctl)
 int pci_devctl_update(const struct pci_config *config, uint16_t mask, uint16_t value,
 		      uint16_t *left)
 {
-	uint16_t old, raw;
+	uint16_t old = 0, raw;
 	unsigned int at = 0;
 	int rc = find_express(config, &at);
 
