@@ -100,6 +100,12 @@ static void init_slots(struct pl_copy *job)
 	}
 }
 
+/* Its writes may overtake each other on the fabric. */
+static bool relaxed(const struct pl_nvme_ctrlr *ctrlr)
+{
+	return ctrlr && ctrlr->t->unordered;
+}
+
 /* See doc/proof.md. */
 static void say_unproven(struct pl_copy *job)
 {
@@ -108,8 +114,10 @@ static void say_unproven(struct pl_copy *job)
 	if (job->verify || !job->provider)
 		return;
 	if (p->landing_check)
-		snprintf(p->unproven, sizeof(p->unproven), "order inside a unit of %u bytes, and memory of %s "
-			 "that stops decoding and comes back unchanged", p->landing_unit, p->provider);
+		snprintf(p->unproven, sizeof(p->unproven), "order inside a unit of %u bytes%s, and memory of "
+			 "%s that stops decoding and comes back unchanged", p->landing_unit,
+			 relaxed(job->src.ctrlr) ? " (the source may write in any: Relaxed Ordering)" : "",
+			 p->provider);
 	else
 		snprintf(p->unproven, sizeof(p->unproven), "%smemory of %s that stops decoding and comes back "
 			 "unchanged", job->src.ctrlr == job->provider ? "" : "that data lands, ", p->provider);

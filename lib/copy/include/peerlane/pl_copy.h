@@ -116,7 +116,7 @@ struct pl_copy_plan {
 	uint32_t dst_unit;	   /**< bytes of what pl_copy_range counts: an LBA; 1 in a file */
 	uint32_t landing_unit;	   /**< bytes that have a nonce each; 0 without a landing check */
 	char sync[24];		   /**< "Flush", "fdatasync()"; "" if nothing is flushed at the end */
-	char unproven[128];	   /**< what no check of this copy can see; "" with `verify` */
+	char unproven[192];	   /**< what no check of this copy can see; "" with `verify` */
 	char src_io[96];	   /**< how a file is read: "io_uring, polled"; "" for a namespace */
 	char dst_io[96];	   /**< and how one is written */
 };
