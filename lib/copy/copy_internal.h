@@ -19,6 +19,7 @@
 #define COPY_BURST	   32u
 #define COPY_TIMEOUT_S	   30u
 #define COPY_SUSPECT_MS	   100u
+#define COPY_LATE_PART	   100u /* so small a part of that makes data late */
 #define COPY_SYNC_TIMEOUTS 10u /* a Flush may take so many times COPY_TIMEOUT_S */
 #define COPY_LANDING_UNIT  4096u
 
@@ -63,6 +64,7 @@ struct pl_copy {
 	struct copy_slot **landed;  /* this round: data is there if the provider is alive */
 	struct copy_slot **written; /* this round: acknowledged if the provider is alive */
 	uint32_t nb_landing;
+	bool late; /* one of them, longer than a fabric takes */
 	uint32_t nb_landed;
 	uint32_t nb_written;
 	struct nvme_devmem_proof proof; /* of the provider */

@@ -76,11 +76,13 @@ static int prove(struct pl_copy *job)
 	return nvme_devmem_proof_check(&job->proof);
 }
 
-/* Looks once more at the chunks that had not landed. */
+/* Looks once more at the chunks that had not landed. While one is late, no others follow it: most
+ * likely they would be lost as well. */
 static void landing_round(struct pl_copy *job, uint64_t now)
 {
 	uint32_t left = 0;
 
+	job->late = false;
 	for (uint32_t i = 0; i < job->nb_landing; i++) {
 		struct copy_slot *slot = job->landing[i];
 		int rc;
@@ -91,6 +93,7 @@ static void landing_round(struct pl_copy *job, uint64_t now)
 		}
 		if (!landing_overdue(job, slot, now)) {
 			job->landing[left++] = slot;
+			job->late |= now - slot->completed > job->suspect / COPY_LATE_PART;
 			continue;
 		}
 		rc = prove(job); /* a dead provider is the better reason */
@@ -214,7 +217,7 @@ bool copy_round(struct pl_copy *job)
 	now = rte_rdtsc();
 	for (uint32_t i = 0; i < nb_writes; i++)
 		write_done(job, done[i]->slot, now);
-	if (job->nb_landing)
+	if (job->nb_landing || job->late)
 		landing_round(job, now);
 	nb_reads = src->ops->poll(src, done, COPY_BURST);
 	for (uint32_t i = 0; i < nb_reads; i++)
@@ -222,7 +225,7 @@ bool copy_round(struct pl_copy *job)
 	settle(job);
 	if (nb_reads || nb_writes)
 		job->last_progress = now;
-	if (!job->error && !job->cancelled)
+	if (!job->error && !job->cancelled && !job->late)
 		start_reads(job);
 	if (job->error)
 		drop_waiting(job);
