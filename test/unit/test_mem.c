@@ -21,7 +21,7 @@
 #define PAGE   4096u
 #define MIB(n) ((size_t)(n) << 20)
 #define GIB(n) ((size_t)(n) << 30)
-#define FAR    (1ull << 43) /* where neither mmap() nor the EAL chooses addresses */
+#define FAR    (1ull << 46) /* where neither mmap() nor the EAL chooses addresses */
 
 static struct pl_ioas *ioas;
 static struct pl_soft_dev *dev;
