@@ -289,6 +289,21 @@ static void test_full(void **state)
 	pl_mem_free(buf);
 }
 
+/* What the host keeps of its commands is out of every device's reach; the rings are not. */
+static void test_bookkeeping_is_private(void **state)
+{
+	struct pl_nvme_qpair *qp = qpair_of(DEV, 64, 8192);
+	const struct pl_nvme_qpair *admin = ctrlr_of(DEV)->adminq;
+
+	(void)state;
+	assert_true(pl_mem_registered((const void *)(uintptr_t)qp->cq, 64 * sizeof(*qp->cq)));
+	for (size_t i = 0; i < sizeof(*qp); i += 64) {
+		assert_false(pl_mem_registered((const char *)qp + i, 64));
+		assert_false(pl_mem_registered((const char *)admin + i, 64));
+	}
+	pl_nvme_qpair_destroy(qp);
+}
+
 /* Identifiers come back: all queues of the controller, twice, in any order of destruction. */
 static void test_exhaustion(void **state)
 {
@@ -448,6 +463,7 @@ int main(void)
 		cmocka_unit_test(test_wrap_all_in_cmb),
 		cmocka_unit_test(test_wrap_largest),
 		cmocka_unit_test(test_full),
+		cmocka_unit_test(test_bookkeeping_is_private),
 		cmocka_unit_test(test_exhaustion),
 		cmocka_unit_test(test_destroy_in_flight),
 		cmocka_unit_test(test_bad_opts),
