@@ -169,10 +169,8 @@ static int run_here(const char *mode)
 	static const char *const high[] = { "--no-huge", "--no-shconf", "-m64",
 					    "--base-virtaddr=0x600000000000", NULL };
 	static const char *const growing[] = { "--in-memory", NULL };
-	static const char *const legacy[] = { "--in-memory", "--legacy-mem", "-m64", NULL };
 	const char *const *more = strcmp(mode, "fixed") == 0  ? fixed :
 				  strcmp(mode, "high") == 0   ? high :
-				  strcmp(mode, "legacy") == 0 ? legacy :
 								growing;
 	char *argv[16] = { 0 }, *copy[16]; /* the EAL changes the order of what it is given */
 	int argc = 0, ret;

@@ -199,20 +199,12 @@ static void test_with_hugepages(void **state)
 	run_in_process("growing");
 }
 
-static void test_with_legacy_memory(void **state)
-{
-	(void)state;
-	need_hugepages();
-	run_in_process("legacy");
-}
-
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_without_hugepages),
 		cmocka_unit_test(test_out_of_the_aperture),
 		cmocka_unit_test(test_with_hugepages),
-		cmocka_unit_test(test_with_legacy_memory),
 	};
 
 	if (argc > 1)
