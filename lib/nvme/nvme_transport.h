@@ -8,6 +8,7 @@
 #define PL_NVME_TRANSPORT_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include <peerlane/pl_iommu.h>
 #include <peerlane/pl_nvme.h>
@@ -63,6 +64,10 @@ struct pl_nvme_transport_ops {
 
 	/* Bytes that the device itself read and wrote, by kind; NULL: the device cannot tell. */
 	void (*traffic)(struct pl_nvme_transport *t, struct pl_nvme_traffic *traffic);
+
+	/* The file of this machine whose bytes, from the first on, are the namespace's: st_dev and
+	 * st_ino. False: there is none. NULL: there never is. Any thread. */
+	bool (*backing)(struct pl_nvme_transport *t, uint32_t nsid, dev_t *dev, ino_t *ino);
 };
 
 struct pl_nvme_transport {

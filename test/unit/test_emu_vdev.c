@@ -81,6 +81,8 @@ static void bad_arguments(void **state)
 		{ "size=1M,size=1M", "size= is given twice" },
 		{ "size=1M,sise=1M", "'sise'" },
 		{ "size=1M,SIZE=1M", "'SIZE'" },
+		{ "size=1M,subsys=s", "subsys=s needs path=" },
+		{ "path=none,subsys=", "subsys" },
 		{ "size=1M,bs=0", "bs=0" },
 		{ "size=1M,bs=256", "bs=256" },
 		{ "size=1M,bs=513", "bs=513" },
@@ -277,6 +279,39 @@ static void one_device_per_file(void **state)
 	unlink(other);
 }
 
+/* Controllers of a subsystem share the file; the last that has it gives it back. */
+static void one_file_per_subsystem(void **state)
+{
+	struct pl_nvme_transport *t;
+	struct host h;
+	char args[160], args2[192];
+	struct stat st;
+	dev_t dev;
+	ino_t ino;
+
+	(void)state;
+	make_file(MIB(1), 0);
+	assert_int_equal(stat(file, &st), 0);
+	snprintf(args, sizeof(args), "path=%s,subsys=s", file);
+	snprintf(args2, sizeof(args2), "path=%s,subsys=other", file);
+	host_open(&h, args);
+	assert_true(h.ops->backing(h.t, 1, &dev, &ino));
+	assert_int_equal(dev, st.st_dev);
+	assert_int_equal(ino, st.st_ino);
+	assert_false(h.ops->backing(h.t, 2, &dev, &ino));
+	assert_int_equal(h.ops->probe("nvme_emu1", args2, h.ioas, &t), -EINVAL);
+	assert_non_null(strstr(pl_errmsg(), "in use by another emulated device"));
+	assert_int_equal(h.ops->probe("nvme_emu1", args, h.ioas, &t), 0);
+	h.ops->remove(t);
+	assert_int_equal(h.ops->probe("nvme_emu1", args2, h.ioas, &t), -EINVAL);
+	host_close(&h);
+	host_open(&h, args2);
+	host_close(&h);
+	host_open(&h, "size=1M");
+	assert_false(h.ops->backing(h.t, 1, &dev, &ino));
+	host_close(&h);
+}
+
 static int open_fds(void)
 {
 	int n = 0;
@@ -356,7 +391,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(bad_arguments),       cmocka_unit_test(good_arguments),
 		cmocka_unit_test(file_persists),       cmocka_unit_test(file_sizes),
-		cmocka_unit_test(one_device_per_file), cmocka_unit_test(probe_unwinds),
+		cmocka_unit_test(one_device_per_file), cmocka_unit_test(one_file_per_subsystem),
+		cmocka_unit_test(probe_unwinds),
 		cmocka_unit_test(attach_unwinds),
 	};
 

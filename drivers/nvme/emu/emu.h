@@ -101,6 +101,7 @@ void nvme_emu_counters(struct pl_nvme_transport *t, struct nvme_emu_counters *co
 struct emu_conf {
 	uint64_t size; /* of each namespace; 0: not given */
 	char path[PATH_MAX];
+	char subsys[64]; /* NVM subsystem that it shares with others; "": one of its own */
 	uint32_t bs;
 	uint64_t cmb;
 	uint64_t cmb_off;

@@ -12,7 +12,7 @@
 const char emu_usage[] =
 	"nvme_emuN,size=SIZE|path=FILE[,KEY=VALUE...], KEY one of bs, cmb, cmboff, "
 	"cmbflags, cmbs, pmr, mdts, queues, ns, mqes, dstrd, cqr, drop, err, "
-	"populate, slow; SIZE "
+	"populate, slow, subsys; SIZE "
 	"in bytes or with K, M, G or T";
 
 #define EMU_BS_MIN   512u
@@ -82,6 +82,14 @@ static int key_path(const struct arg *a, struct emu_conf *conf)
 	if (a->val[0] == '\0' || strlen(a->val) >= sizeof(conf->path))
 		return reject(a, "the name of an existing file");
 	strcpy(conf->path, a->val);
+	return 0;
+}
+
+static int key_subsys(const struct arg *a, struct emu_conf *conf)
+{
+	if (a->val[0] == '\0' || strlen(a->val) >= sizeof(conf->subsys))
+		return reject(a, "a name of 1 to 63 characters");
+	strcpy(conf->subsys, a->val);
 	return 0;
 }
 
@@ -205,7 +213,7 @@ static const struct {
 	{ "queues", key_queues }, { "ns", key_ns },         { "mqes", key_mqes },
 	{ "dstrd", key_dstrd },   { "cqr", key_cqr },       { "drop", key_drop },
 	{ "err", key_err },       { "populate", key_populate },
-	{ "slow", key_slow },
+	{ "slow", key_slow },     { "subsys", key_subsys },
 };
 #define NB_KEYS (sizeof(keys) / sizeof(keys[0]))
 
@@ -248,6 +256,10 @@ static int check_whole(const char *dev, uint32_t seen, const struct emu_conf *co
 		return pl_fail(-EINVAL,
 			       "%s: ns=%u does not go with path=; a file backs one namespace", dev,
 			       conf->nb_ns);
+	if (conf->subsys[0] != '\0' && conf->path[0] == '\0')
+		return pl_fail(-EINVAL,
+			       "%s: subsys=%s needs path=: what controllers share is a file", dev,
+			       conf->subsys);
 	if (conf->cmb == 0 &&
 	    (given(seen, "cmboff") || given(seen, "cmbflags") || given(seen, "cmbs")))
 		return pl_fail(-EINVAL, "%s: cmboff=, cmbflags= and cmbs= need cmb=SIZE", dev);

@@ -23,6 +23,13 @@ static uint64_t name_hash(const char *name, uint64_t salt)
 	return h;
 }
 
+/* What the subsystem's qualified name is made of. */
+static uint64_t subsys_hash(const struct emu_ctrlr *c, uint64_t salt)
+{
+	return c->conf.subsys[0] ? name_hash(c->conf.subsys, 0x100 + salt) :
+				   name_hash(c->t.name, salt);
+}
+
 static void put_padded(char *field, size_t len, const char *text)
 {
 	size_t n = strnlen(text, len);
@@ -38,7 +45,7 @@ static uint8_t mdts_field(uint64_t mdts)
 
 static void fill_ctrl(const struct emu_ctrlr *c, struct pl_nvme_id_ctrl *id)
 {
-	uint64_t h = name_hash(c->t.name, 0), g = name_hash(c->t.name, 1);
+	uint64_t h = subsys_hash(c, 0), g = subsys_hash(c, 1);
 
 	put_padded(id->sn, sizeof(id->sn), c->t.name);
 	put_padded(id->mn, sizeof(id->mn), "Peerlane Emulated NVMe Controller");
@@ -46,6 +53,7 @@ static void fill_ctrl(const struct emu_ctrlr *c, struct pl_nvme_id_ctrl *id)
 	id->mdts = mdts_field(c->conf.mdts);
 	id->ver = 0x00010400u;
 	id->rtd3e = 5000000; /* a file may have much to write back */
+	id->cmic = c->conf.subsys[0] ? NVME_CMIC_CTRLRS : 0;
 	id->cntrltype = 1;   /* I/O controller */
 	id->acl = EMU_ACL;
 	id->aerl = EMU_AERS - 1;
@@ -104,6 +112,7 @@ static void fill_ns(const struct emu_ctrlr *c, uint32_t nsid, struct pl_nvme_id_
 	id->nsze = ns->nlb;
 	id->ncap = ns->nlb;
 	id->nuse = ns->nlb;
+	id->nmic = c->conf.subsys[0] ? NVME_NMIC_SHARED : 0;
 	id->dlfeat = DLFEAT_ZEROS | DLFEAT_DEAC;
 	id->mssrl = EMU_COPY_MSSRL;
 	id->mcl = EMU_COPY_MCL;

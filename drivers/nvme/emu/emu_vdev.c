@@ -24,8 +24,8 @@ static int open_media(struct emu_ctrlr *c)
 		struct emu_ns *ns = &c->ns[i];
 
 		if (conf->path[0] != '\0')
-			err = emu_media_file_open(c->t.name, conf->path, conf->size, conf->bs,
-						  &ns->media);
+			err = emu_media_file_open(c->t.name, conf->path, conf->subsys, conf->size,
+						  conf->bs, &ns->media);
 		else
 			err = emu_media_ram_open(c->t.name, conf->size, conf->populate,
 						 &ns->media);
@@ -113,6 +113,17 @@ static void traffic(struct pl_nvme_transport *t, struct pl_nvme_traffic *out)
 		to[i] = __atomic_load_n(&from[i], __ATOMIC_RELAXED);
 }
 
+static bool backing(struct pl_nvme_transport *t, uint32_t nsid, dev_t *dev, ino_t *ino)
+{
+	const struct emu_ctrlr *c = emu_ctrlr(t);
+
+	if (nsid == 0 || nsid > c->conf.nb_ns || !c->ns[nsid - 1].media->ino)
+		return false;
+	*dev = (dev_t)c->ns[nsid - 1].media->dev;
+	*ino = (ino_t)c->ns[nsid - 1].media->ino;
+	return true;
+}
+
 static const struct pl_nvme_transport_ops emu_ops = {
 	.name = "nvme_emu",
 	.usage = emu_usage,
@@ -131,6 +142,7 @@ static const struct pl_nvme_transport_ops emu_ops = {
 	.mem_attach = emu_mem_attach,
 	.mem_detach = emu_mem_detach,
 	.traffic = traffic,
+	.backing = backing,
 };
 
 PL_NVME_TRANSPORT(emu_ops)

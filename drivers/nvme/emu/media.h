@@ -34,9 +34,10 @@ struct emu_media {
 /* @dev is for messages. @populate: with all its pages from the start. */
 int emu_media_ram_open(const char *dev, uint64_t size, bool populate, struct emu_media **media);
 
-/* Takes @path for this device alone, by its inode. @size 0: the whole file. */
-int emu_media_file_open(const char *dev, const char *path, uint64_t size, uint32_t bs,
-			struct emu_media **media);
+/* Takes @path by its inode: for this device, and for those of the same @subsys ("": none) in this
+ * process. @size 0: the whole file. */
+int emu_media_file_open(const char *dev, const char *path, const char *subsys, uint64_t size,
+			uint32_t bs, struct emu_media **media);
 
 /* Whether emu_media_file_open() would find a file it can use; changes nothing. */
 int emu_media_file_check(const char *dev, const char *path, uint64_t size, uint32_t bs);

@@ -2,9 +2,12 @@
 /* A namespace in a file: data go between the page cache and the DMA target in one copy. */
 #include <fcntl.h>
 #include <limits.h>
+#include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/queue.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -17,9 +20,15 @@
 struct media_file {
 	struct emu_media m;
 	int fd;
+	char subsys[64]; /* "": nobody else has the file */
+	LIST_ENTRY(media_file) next;
 	uint8_t *bounce; /* for compare and copy, which have no second buffer of their own */
 	uint8_t *zeros;  /* where the file system cannot zero by itself */
 };
+
+/* Those that are open, for others of their subsystem. */
+static LIST_HEAD(, media_file) opened = LIST_HEAD_INITIALIZER(opened);
+static pthread_mutex_t opened_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static struct media_file *to_file(struct emu_media *m)
 {
@@ -141,14 +150,24 @@ static int file_flush(struct emu_media *m)
 	return fdatasync(to_file(m)->fd) == 0 ? 0 : -errno;
 }
 
+static void free_file(struct media_file *f)
+{
+	if (f == NULL)
+		return;
+	free(f->bounce);
+	free(f->zeros);
+	free(f);
+}
+
 static void file_close(struct emu_media *m)
 {
 	struct media_file *f = to_file(m);
 
-	close(f->fd); /* and with it the lock */
-	free(f->bounce);
-	free(f->zeros);
-	free(f);
+	pthread_mutex_lock(&opened_lock);
+	LIST_REMOVE(f, next);
+	pthread_mutex_unlock(&opened_lock);
+	close(f->fd); /* and with the last of its subsystem the lock */
+	free_file(f);
 }
 
 static const struct emu_media_ops file_ops = {
@@ -206,43 +225,95 @@ int emu_media_file_check(const char *dev, const char *path, uint64_t size, uint3
 	return 0;
 }
 
-int emu_media_file_open(const char *dev, const char *path, uint64_t size, uint32_t bs,
-			struct emu_media **media)
+/* Another controller of @subsys that has the file open; opened_lock is held. */
+static const struct media_file *partner(const char *subsys, const struct stat *st)
 {
-	int fd = file_open(dev, path, &size, bs);
-	struct media_file *f;
-	struct stat st;
+	const struct media_file *f;
 
-	if (fd < 0)
-		return fd;
-	/* The lock is the inode's: another name of the file does not get around it. */
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-		close(fd);
+	LIST_FOREACH(f, &opened, next)
+		if (f->m.dev == st->st_dev && f->m.ino == st->st_ino && subsys[0] &&
+		    strcmp(f->subsys, subsys) == 0)
+			return f;
+	return NULL;
+}
+
+/* The lock is the inode's: another name of the file does not get around it. A descriptor that is a
+ * duplicate has it as well. opened_lock is held. */
+static int take_lock(const char *subsys, const struct stat *st, int *fd)
+{
+	const struct media_file *f = partner(subsys, st);
+	int twin;
+
+	if (!f)
+		return flock(*fd, LOCK_EX | LOCK_NB) < 0 ? -errno : 0;
+	twin = pl_inject_hit() ? (errno = EMFILE, -1) : fcntl(f->fd, F_DUPFD_CLOEXEC, 0);
+	if (twin < 0)
+		return -errno;
+	close(*fd);
+	*fd = twin;
+	return 0;
+}
+
+static int take(const char *dev, const char *path, struct media_file *f)
+{
+	struct stat st;
+	int err = fstat(f->fd, &st) < 0 ? -errno : 0;
+
+	pthread_mutex_lock(&opened_lock);
+	if (err == 0)
+		err = take_lock(f->subsys, &st, &f->fd);
+	if (err == 0) {
+		f->m.dev = st.st_dev;
+		f->m.ino = st.st_ino;
+		LIST_INSERT_HEAD(&opened, f, next);
+	}
+	pthread_mutex_unlock(&opened_lock);
+	if (err == -EMFILE || err == -ENFILE)
+		return pl_fail(-ENOMEM, "%s: path=%s: no descriptor for it", dev, path);
+	if (err < 0)
 		return pl_fail(-EINVAL,
 			       "%s: path=%s is in use by another emulated device; give each "
-			       "device a file of its own",
+			       "device a file of its own, or all of them the same subsys=NAME",
 			       dev, path);
-	}
-	f = pl_inject_hit() ? NULL : calloc(1, sizeof(*f));
+	return 0;
+}
+
+static struct media_file *alloc_file(void)
+{
+	struct media_file *f = pl_inject_hit() ? NULL : calloc(1, sizeof(*f));
+
 	if (f != NULL) {
 		f->bounce = pl_inject_hit() ? NULL : malloc(FILE_BOUNCE);
 		f->zeros = pl_inject_hit() ? NULL : calloc(1, FILE_BOUNCE);
 	}
-	if (f == NULL || f->bounce == NULL || f->zeros == NULL) {
-		if (f != NULL) {
-			free(f->bounce);
-			free(f->zeros);
-		}
-		free(f);
+	if (f != NULL && f->bounce != NULL && f->zeros != NULL)
+		return f;
+	free_file(f);
+	return NULL;
+}
+
+int emu_media_file_open(const char *dev, const char *path, const char *subsys, uint64_t size,
+			uint32_t bs, struct emu_media **media)
+{
+	int fd = file_open(dev, path, &size, bs), err;
+	struct media_file *f;
+
+	if (fd < 0)
+		return fd;
+	f = alloc_file();
+	if (f == NULL) {
 		close(fd);
 		return pl_fail(-ENOMEM, "%s: no memory for a namespace", dev);
 	}
 	f->fd = fd;
 	f->m.ops = &file_ops;
 	f->m.size = size;
-	if (fstat(fd, &st) == 0) {
-		f->m.dev = st.st_dev;
-		f->m.ino = st.st_ino;
+	snprintf(f->subsys, sizeof(f->subsys), "%s", subsys);
+	err = take(dev, path, f);
+	if (err < 0) {
+		close(f->fd);
+		free_file(f);
+		return err;
 	}
 	*media = &f->m;
 	return 0;

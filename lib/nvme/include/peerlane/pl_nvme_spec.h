@@ -293,6 +293,7 @@ struct __attribute__((packed)) pl_nvme_id_ctrl {
 };
 PL_STATIC_ASSERT(sizeof(struct pl_nvme_id_ctrl) == 4096, "Identify data is 4096 bytes");
 
+#define NVME_CMIC_CTRLRS       (1u << 1) /**< its subsystem may have two or more controllers */
 #define NVME_ONCS_COMPARE      (1u << 0)
 #define NVME_ONCS_DSM	       (1u << 2)
 #define NVME_ONCS_WRITE_ZEROES (1u << 3)
