@@ -102,6 +102,8 @@ void app_copy_print_plan(FILE *out, const struct pl_copy_plan *plan)
 		plan->landing_check ? app_size_format(plan->landing_unit, unit) : "");
 	if (plan->unproven[0])
 		fprintf(out, "not proven without verification: %s\n", plan->unproven);
+	if (plan->warning[0])
+		fprintf(out, "warning: %s\n", plan->warning);
 	if (plan->src_io[0])
 		fprintf(out, "source file: %s\n", plan->src_io);
 	if (plan->dst_io[0])
@@ -284,7 +286,7 @@ static json_t *peerlane_json(const struct app_copy_result *r)
 
 	return json_pack(
 		"{s:o, s:o, s:s, s:o, s:o, s:b, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:b, "
-		"s:I, s:{s:o, s:o}, s:o, s:I, s:{s:I, s:I}, s:I, s:{s:I, s:I}, s:o, s:s, s:o}",
+		"s:I, s:{s:o, s:o}, s:o, s:I, s:{s:I, s:I}, s:I, s:{s:I, s:I}, s:o, s:s, s:o, s:s}",
 		"src", app_json_text(r->src), "dst", app_json_text(r->dst), "via", r->via, "path",
 		app_json_text(r->plan.path), "reason", app_json_text(r->plan.reason), "p2p",
 		(int)r->plan.p2p, "provider", r->plan.provider, "chunk",
@@ -299,7 +301,8 @@ static json_t *peerlane_json(const struct app_copy_result *r)
 		(json_int_t)s->sq_doorbells, "cq", (json_int_t)s->cq_doorbells, "commands",
 		(json_int_t)s->commands,
 		"io_uring", "enters", (json_int_t)s->syscalls, "ios", (json_int_t)s->file_ios,
-		"complete_ranges", ranges_json(r), "sync", sync_name(s->sync), "proof", proof_json(r));
+		"complete_ranges", ranges_json(r), "sync", sync_name(s->sync), "proof", proof_json(r), "warning",
+		r->plan.warning);
 }
 
 json_t *app_copy_json(const struct app_copy_result *r, const char *jobname, json_t *options,

@@ -123,6 +123,15 @@ static void say_unproven(struct pl_copy *job)
 			 "unchanged", job->src.ctrlr == job->provider ? "" : "that data lands, ", p->provider);
 }
 
+static void warn_of_others(struct pl_copy *job)
+{
+	const struct copy_end *dst = &job->dst;
+
+	if (dst->ctrlr && dst->nvme.ns->shared)
+		snprintf(job->plan.warning, sizeof(job->plan.warning), "namespace %u of %s is shared (NMIC): "
+			 "other controllers may write it while the copy runs", dst->nvme.ns->nsid, dst->name);
+}
+
 int pl_copy_create(const struct pl_copy_opts *given, struct pl_copy **out)
 {
 	struct pl_copy_opts opts = { 0 };
@@ -159,6 +168,7 @@ int pl_copy_create(const struct pl_copy_opts *given, struct pl_copy **out)
 	job->plan.landing_unit = job->plan.landing_check ? (uint32_t)job->unit : 0;
 	snprintf(job->plan.sync, sizeof(job->plan.sync), "%s", job->no_sync ? "" : job->dst.sync_by);
 	say_unproven(job);
+	warn_of_others(job);
 	init_slots(job);
 	*out = job;
 	return 0;

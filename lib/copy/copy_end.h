@@ -12,6 +12,8 @@
 
 #include <peerlane/pl_copy.h>
 
+#include "medium.h"
+
 struct pl_copy;
 struct copy_end;
 struct copy_file_queue;
@@ -42,8 +44,8 @@ struct copy_end_stats {
 struct copy_end_ops {
 	/* Whether @n units from the start on can be copied; @what is "source" or "destination". */
 	int (*check_range)(const struct copy_end *end, uint64_t n, const char *what);
-	/* Both are the same namespace or file. */
-	bool (*same)(const struct copy_end *a, const struct copy_end *b);
+	/* What the @len bytes from the start on are made of. 0, -ENOMEM or -ENOTSUP. */
+	int (*medium)(const struct copy_end *end, uint64_t len, struct copy_medium *medium);
 	/* Whether a provider of this kind could be reached; says nothing about the fabric. */
 	bool (*reaches)(const struct copy_end *end, const struct pl_nvme_ctrlr *provider);
 	/* One read proves that there is a way to the provider's memory. 0; -EREMOTEIO: there is

@@ -59,11 +59,13 @@ static int file_check_range(const struct copy_end *end, uint64_t n, const char *
 	return 0;
 }
 
-static bool file_same(const struct copy_end *a, const struct copy_end *b)
+static int file_medium(const struct copy_end *end, uint64_t len, struct copy_medium *medium)
 {
-	const struct pl_copy_file *f = a->file.handle, *g = b->file.handle;
+	const struct pl_copy_file *f = end->file.handle;
+	struct copy_span span = { end->first, len, true };
 
-	return f->dev == g->dev && f->ino == g->ino && f->block == g->block;
+	return f->block ? copy_medium_add_block(medium, f->dev, span) :
+			  copy_medium_add_file(medium, f->dev, f->ino, span);
 }
 
 static bool file_reaches(const struct copy_end *end, const struct pl_nvme_ctrlr *provider)
@@ -375,7 +377,7 @@ static bool file_close(struct copy_end *end)
 
 static const struct copy_end_ops file_end_ops = {
 	.check_range = file_check_range,
-	.same = file_same,
+	.medium = file_medium,
 	.reaches = file_reaches,
 	.probe = end_probe,
 	.open = file_open,

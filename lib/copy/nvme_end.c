@@ -24,9 +24,12 @@ static int nvme_check_range(const struct copy_end *end, uint64_t n, const char *
 	return 0;
 }
 
-static bool nvme_same(const struct copy_end *a, const struct copy_end *b)
+static int nvme_medium(const struct copy_end *end, uint64_t len, struct copy_medium *medium)
 {
-	return a->nvme.ns == b->nvme.ns;
+	const struct pl_nvme_ns *ns = end->nvme.ns;
+	struct copy_span span = { end->first << ns->lba_shift, len, true };
+
+	return copy_medium_add_ns(medium, ns, span);
 }
 
 /* Emulated and PCI controllers share no address space: neither reaches the other's memory. */
@@ -154,7 +157,7 @@ static bool nvme_close(struct copy_end *end)
 
 static const struct copy_end_ops nvme_end_ops = {
 	.check_range = nvme_check_range,
-	.same = nvme_same,
+	.medium = nvme_medium,
 	.reaches = nvme_reaches,
 	.open = nvme_open,
 	.piece = nvme_piece,

@@ -6,6 +6,7 @@
  */
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include <rte_common.h>
 
@@ -290,6 +291,53 @@ static int source_units(const struct pl_copy *job, const struct pl_copy_opts *op
 	return 0;
 }
 
+/* "512+4096", in what the end counts in. */
+struct range_text {
+	char text[48];
+};
+
+static struct range_text range_text(const struct copy_end *end, uint64_t bytes)
+{
+	struct range_text r;
+
+	snprintf(r.text, sizeof(r.text), "%" PRIu64 "+%" PRIu64, end->first, bytes / end->unit);
+	return r;
+}
+
+static int refuse_medium(const struct pl_copy *job, enum copy_medium_verdict verdict, const char *why)
+{
+	const struct copy_end *src = &job->src, *dst = &job->dst;
+
+	if (verdict == COPY_MEDIUM_UNKNOWN)
+		return pl_fail(-EINVAL, "%.120s and %.120s are on one medium, %s, and how their blocks lie on "
+			       "it is not known: the copy could overwrite what it reads", src->place,
+			       dst->place, why);
+	return pl_fail(-EINVAL, "source %s and destination %s overlap on %.120s%s%.120s%s%s",
+		       range_text(src, job->plan.bytes).text, range_text(dst, job->plan.bytes).text,
+		       src->place, strcmp(src->place, dst->place) ? ", which is the same as " : "",
+		       strcmp(src->place, dst->place) ? dst->place : "",
+		       strcmp(src->place, dst->place) ? ": both are " : "",
+		       strcmp(src->place, dst->place) ? why : "");
+}
+
+/* Whatever the ends are called. */
+static int check_media(const struct pl_copy *job)
+{
+	struct copy_medium src = { 0 }, dst = { 0 };
+	enum copy_medium_verdict verdict;
+	char why[160];
+	int rc = job->src.ops->medium(&job->src, job->plan.bytes, &src);
+
+	if (rc == 0)
+		rc = job->dst.ops->medium(&job->dst, job->plan.bytes, &dst);
+	verdict = rc ? COPY_MEDIUM_APART : copy_medium_compare(&src, &dst, why, sizeof(why));
+	if (verdict != COPY_MEDIUM_APART)
+		rc = refuse_medium(job, verdict, why);
+	copy_medium_free(&src);
+	copy_medium_free(&dst);
+	return rc;
+}
+
 static int check_ranges(struct pl_copy *job, const struct pl_copy_opts *opts)
 {
 	const struct copy_end *src = &job->src, *dst = &job->dst;
@@ -308,10 +356,9 @@ static int check_ranges(struct pl_copy *job, const struct pl_copy_opts *opts)
 	rc = dst->ops->check_range(dst, dst_n, "destination");
 	if (rc)
 		return rc;
-	if (src->ops == dst->ops && src->ops->same(src, dst) && src->first < dst->first + dst_n &&
-	    dst->first < src->first + n)
-		return pl_fail(-EINVAL, "source %" PRIu64 "+%" PRIu64 " and destination %" PRIu64 "+%" PRIu64
-			       " overlap on %s", src->first, n, dst->first, dst_n, src->place);
+	rc = check_media(job);
+	if (rc)
+		return rc;
 	if (job->plan.chunk % src->block || job->plan.chunk % dst->block)
 		return pl_fail(-EINVAL, "block size %u is no multiple of both %s, %u and %u bytes",
 			       job->plan.chunk, has_file(job) ? "ends' blocks" : "LBA sizes", src->block,

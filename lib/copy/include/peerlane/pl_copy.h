@@ -45,6 +45,15 @@
  *
  * A job belongs to the thread that created it.
  *
+ * Source and destination may be two ranges of one medium, which must not overlap, whatever the two
+ * are called: one namespace behind two controllers (by NGUID, EUI64 or UUID; without these by SUBNQN
+ * and NSID if it is shared), one that the kernel drives beside one that Peerlane drives, two names of
+ * a file, an emulated controller and its file, a disk and its partition, a loop device and its file.
+ * Where the one lies somewhere on the other (a file on the block device of its file system, a dm or md
+ * device on its disks), the ranges cannot be compared and the copy is refused. Namespaces that tell no
+ * name, devices that only the other side of a network knows to be one, and file systems without a
+ * block device of their own (btrfs, overlay, NFS) are not found out.
+ *
  * Either end may be a file or a block device that the kernel drives, see pl_copy_file_open(). Its
  * chunks are O_DIRECT requests of an io_uring, and the kernel's driver moves them to and from the
  * same buffers: a namespace's controller and the file's meet in a CMB, or in hugepages with `host`.
@@ -119,6 +128,8 @@ struct pl_copy_plan {
 	char unproven[192];	   /**< what no check of this copy can see; "" with `verify` */
 	char src_io[96];	   /**< how a file is read: "io_uring, polled"; "" for a namespace */
 	char dst_io[96];	   /**< and how one is written */
+	char warning[256];	   /**< what the copy cannot rule out, for the user; "" if nothing: the
+					namespace to be written is shared with other controllers */
 };
 
 enum pl_copy_phase { PL_COPY_COPYING, PL_COPY_SYNCING, PL_COPY_VERIFYING, PL_COPY_DONE };
@@ -205,8 +216,8 @@ PL_API void pl_copy_file_close(struct pl_copy_file *file);
  * Checks the request, chooses the path and takes queue pairs and buffers. Sends no command that
  * moves data, but for one read of a file that probes the way to a controller's memory.
  *
- * @return 0; -EINVAL for a range past the end of a namespace or source file, overlapping ranges of
- *   one namespace or file, a chunk that is no multiple of both LBA sizes (of a file: of its
+ * @return 0; -EINVAL for a range past the end of a namespace or source file, ranges that overlap
+ *   on one medium or that lie on one where nobody can tell (see above), a chunk that is no multiple of both LBA sizes (of a file: of its
  *   `align`), a range of a file that is not aligned, a length that is no multiple of the
  *   destination's LBA size, or a depth (asked for, not default) that the provider's memory cannot
  *   hold; -EREMOTEIO if the asked way does not exist (no CMB or PMR, or without WDS/RDS, or the
