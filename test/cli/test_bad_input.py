@@ -10,6 +10,8 @@ SIZE = 4 * MIB  # of both images: 8192 LBAs of 512 bytes
 SRC = "nvme_emu0,path=src.img"
 DST = "nvme_emu1,path=dst.img,cmb=1M"
 BOTH = (SRC, DST)
+SHARED = ("nvme_emu0,path=src.img,subsys=s", "nvme_emu1,path=src.img,cmb=1M,subsys=s")
+SHARED_BY_LINK = (SHARED[0], "nvme_emu1,path=hard.img,cmb=1M,subsys=s")
 PAIR = ("nvme_emu0", "nvme_emu1")
 FILE_FORM = "file:PATH[:OFFSET[+BYTES]]"
 SIZES = "bytes with an optional K, M, G or T"
@@ -52,6 +54,9 @@ NVME_COPY = [
     ("malformed BDF as way", BOTH, (*PAIR, "--via", "01:20.0"), ["01:20.0"]),
 
     # Malformed --vdev
+    ("two subsystems on one file", (SHARED[0], "nvme_emu1,path=src.img,subsys=t"), PAIR,
+     ["src.img", "subsys="]),
+    ("subsystem without a file", (*BOTH, "nvme_emu2,size=1M,subsys=s"), PAIR, ["subsys=s", "path="]),
     ("device of no kind", (*BOTH, "--vdev", "nope0,size=1M"), PAIR,
      ["nope0"]),
     ("device without a number", (*BOTH, "nvme_emu,size=1M"), PAIR, ["nvme_emu"]),
@@ -181,6 +186,16 @@ NVME_COPY = [
     ("file to itself", BOTH, ("file:src.img", "file:src.img"), ["overlap", "src.img"]),
     ("file to itself by hard link", BOTH, ("file:src.img:0+1M", "file:hard.img:512K"), ["overlap"]),
     ("file to itself by symlink", BOTH, ("file:src.img:0+1M", "file:soft.img"), ["overlap"]),
+    ("device to its file", BOTH, ("nvme_emu1", "file:dst.img"),
+     ["overlap", "nvme_emu1 namespace 1", "file:dst.img", "inode"]),
+    ("device to its file by hard link", BOTH, ("nvme_emu0:1:0+2048", "file:hard.img:512K"),
+     ["0+2048", "524288+1048576", "overlap", "inode"]),
+    ("device from its file by symlink", BOTH, ("file:soft.img:0+1M", "nvme_emu0:1:2047"),
+     ["overlap", "inode"]),
+    ("two controllers of one namespace", SHARED, (*PAIR, "--via", "dst"),
+     ["overlap", "nvme_emu0 namespace 1", "nvme_emu1 namespace 1", "NGUID"]),
+    ("two controllers of one namespace, by another name of its file", SHARED_BY_LINK,
+     ("nvme_emu0:1:0+101", "nvme_emu1:1:100"), ["0+101", "100+101", "overlap", "NGUID"]),
     ("device misspelt as file", BOTH, ("files:src.img", "nvme_emu1"), ["files:src.img", FILE_FORM]),
 
     # CMB

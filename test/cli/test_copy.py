@@ -172,6 +172,37 @@ def CMB_of_a_controller_without_CMBMSC(t):
 
 
 @case
+def one_namespace_of_two_controllers(t):
+    """Ranges that do not overlap; and it is said that others may write there."""
+    t.random("src.img", 2 * MIB)
+    with open(t.path("src.img"), "r+b") as image:
+        image.truncate(4 * MIB)
+    job, run = copied(t, ("nvme_emu0,path=src.img,subsys=s",
+                          "nvme_emu1,path=src.img,cmb=1M,subsys=s"),
+                      "nvme_emu0:1:0+4096", "nvme_emu1:1:4096", "--via", "dst")
+    warning = "namespace 1 of nvme_emu1 is shared (NMIC): other controllers may write it"
+    t.check("warning: " + warning in run.stdout, run)
+    t.check(job["peerlane"]["warning"].startswith(warning), run)
+    with open(t.path("src.img"), "rb") as image:
+        data = image.read()
+    t.check(data[:2 * MIB] == data[2 * MIB:], "the halves differ")
+
+
+@case
+def device_and_its_own_file(t):
+    """Ranges that do not overlap."""
+    t.random("src.img", 2 * MIB)
+    with open(t.path("src.img"), "r+b") as image:
+        image.truncate(4 * MIB)
+    job, _ = copied(t, ("nvme_emu0,path=src.img",), "nvme_emu0:1:0+4096", "file:src.img:2M",
+                    "--via", "host")
+    t.equal(job["peerlane"]["warning"], "", "warning")
+    with open(t.path("src.img"), "rb") as image:
+        data = image.read()
+    t.check(data[:2 * MIB] == data[2 * MIB:], "the halves differ")
+
+
+@case
 def testpmd_copies_too(t):
     t.random("src.img", 2 * MIB)
     t.poisoned("dst.img", 2 * MIB)
