@@ -35,9 +35,13 @@ int app_via_parse(const char *text, struct app_via *via)
 }
 
 /* A range that ends somewhere, in bytes; 0: that of a file to write, which grows. */
-static uint64_t bytes_of(const struct app_target *t)
+static int bytes_of(const char *what, const struct app_target *t, uint64_t *bytes)
 {
-	return t->is_file ? t->bytes : t->nlb << t->ns->lba_shift;
+	*bytes = t->bytes;
+	if (t->is_file || !__builtin_mul_overflow(t->nlb, (uint64_t)1 << t->ns->lba_shift, bytes))
+		return 0;
+	return app_fail(-EINVAL, "%s %s: %" PRIu64 " LBAs of %u bytes are more bytes than 64 bits count",
+			what, t->text, t->nlb, 1u << t->ns->lba_shift);
 }
 
 static bool length_given(const struct app_target *t)
@@ -49,10 +53,15 @@ static bool length_given(const struct app_target *t)
 static int set_length(struct pl_copy_opts *opts, const struct app_target *src,
 		      const struct app_target *dst, bool fit)
 {
-	uint64_t have = bytes_of(src), want = bytes_of(dst);
 	uint32_t lba = src->is_file ? 1 : 1u << src->ns->lba_shift;
-	uint64_t take = have;
+	uint64_t have, want, take;
+	int rc = bytes_of("SRC", src, &have);
 
+	if (rc == 0)
+		rc = bytes_of("DST", dst, &want);
+	if (rc)
+		return rc;
+	take = have;
 	if (length_given(dst) && want % lba)
 		return app_fail(-EINVAL,
 				"DST %s: %" PRIu64

@@ -111,7 +111,8 @@ static size_t file_piece(const struct copy_end *end)
 {
 	size_t max = end->file.handle->max_io;
 
-	return max ? RTE_ALIGN_FLOOR(max, (size_t)end->block) : SIZE_MAX;
+	/* What O_DIRECT wants may be more than the device moves at once: the kernel splits it. */
+	return max ? RTE_MAX(RTE_ALIGN_FLOOR(max, (size_t)end->block), (size_t)end->block) : SIZE_MAX;
 }
 
 /* Space for all of the range, before the first byte: the copy does not fail for it half way. */

@@ -338,6 +338,18 @@ static int check_media(const struct pl_copy *job)
 	return rc;
 }
 
+/* A device may claim more blocks than 64 bits can count the bytes of. */
+static int check_bytes(const struct copy_end *end, uint64_t n, const char *what)
+{
+	uint64_t last, bytes;
+
+	if (!__builtin_add_overflow(end->first, n, &last) &&
+	    !__builtin_mul_overflow(last, (uint64_t)end->unit, &bytes))
+		return 0;
+	return pl_fail(-EINVAL, "the %s range %" PRIu64 "+%" PRIu64 " of %s, in units of %u bytes, goes past "
+		       "what 64 bits count in bytes", what, end->first, n, end->place, end->unit);
+}
+
 static int check_ranges(struct pl_copy *job, const struct pl_copy_opts *opts)
 {
 	const struct copy_end *src = &job->src, *dst = &job->dst;
@@ -346,6 +358,8 @@ static int check_ranges(struct pl_copy *job, const struct pl_copy_opts *opts)
 
 	if (rc == 0)
 		rc = src->ops->check_range(src, n, "source");
+	if (rc == 0)
+		rc = check_bytes(src, n, "source");
 	if (rc)
 		return rc;
 	job->plan.bytes = n * src->unit;
@@ -354,6 +368,8 @@ static int check_ranges(struct pl_copy *job, const struct pl_copy_opts *opts)
 			       "the destination's block of %u bytes", job->plan.bytes, dst->unit);
 	dst_n = job->plan.bytes / dst->unit;
 	rc = dst->ops->check_range(dst, dst_n, "destination");
+	if (rc == 0)
+		rc = check_bytes(dst, dst_n, "destination");
 	if (rc)
 		return rc;
 	rc = check_media(job);
@@ -427,7 +443,7 @@ int copy_plan(const struct pl_copy_opts *opts, struct pl_copy *job)
 	if (!depth_given)
 		default_depth(job);
 	p->dst_unit = job->dst.unit;
-	p->chunks = (p->bytes + p->chunk - 1) / p->chunk;
+	p->chunks = p->bytes / p->chunk + (p->bytes % p->chunk != 0);
 	job->buf_stride = RTE_ALIGN_CEIL((size_t)p->chunk, PL_P2P_PAGE);
 	switch (opts->via) {
 	case PL_COPY_VIA_AUTO:

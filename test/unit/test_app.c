@@ -341,6 +341,27 @@ static void test_copy_opts(void **state)
 	assert_non_null(strstr(app_errmsg(), "no whole number"));
 }
 
+/* Namespaces of more bytes than 64 bits count: refused, not copied in part. */
+static void test_copy_opts_overflow(void **state)
+{
+	struct pl_nvme_ns huge = { .nsid = 1, .lba_shift = 9, .nlb = (1ull << 55) + 8 };
+	struct pl_nvme_ns small = { .nsid = 1, .lba_shift = 9, .nlb = 8 };
+	struct app_target a = { .text = "a", .ns = &huge, .nlb = huge.nlb };
+	struct app_target b = { .text = "b", .ns = &small, .nlb = small.nlb };
+	struct pl_copy_opts o = { .opts_size = sizeof(o) };
+	struct app_via via;
+
+	(void)state;
+	assert_int_equal(app_via_parse("host", &via), 0);
+	assert_int_equal(app_copy_opts_set(&o, &a, &b, &via, false), -EINVAL);
+	assert_non_null(strstr(app_errmsg(), "SRC a: 36028797018963976 LBAs of 512 bytes"));
+	assert_int_equal(app_copy_opts_set(&o, &b, &a, &via, false), -EINVAL);
+	assert_non_null(strstr(app_errmsg(), "DST a: 36028797018963976 LBAs"));
+	a.nlb = 1ull << 54;
+	assert_int_equal(app_copy_opts_set(&o, &a, &b, &via, false), 0);
+	assert_true(o.nlb == 1ull << 54);
+}
+
 /* getopt permutes, so each case gets its own array. */
 #define ARGV(...)                             \
 	char *argv[] = { __VA_ARGS__, NULL }; \
@@ -470,6 +491,7 @@ int main(void)
 		cmocka_unit_test(test_size_format), cmocka_unit_test(test_device),
 		cmocka_unit_test(test_target),      cmocka_unit_test(test_via),
 		cmocka_unit_test(test_file_ends),   cmocka_unit_test(test_file_lengths),
+		cmocka_unit_test(test_copy_opts_overflow),
 		cmocka_unit_test(test_copy_opts),   cmocka_unit_test(test_cli_split),
 		cmocka_unit_test(test_cli_getopt),  cmocka_unit_test(test_cli_values),
 	};

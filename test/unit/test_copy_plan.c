@@ -139,6 +139,37 @@ static void test_ranges(void **state)
 	refused(o, -EINVAL, "destination range 1+4096", NULL);
 }
 
+/* More blocks than 64 bits count the bytes of are refused; and a job over as many as they do is as
+ * cheap as any. */
+static void test_huge_ranges(void **state)
+{
+	struct pl_nvme_ns *src = ns_of(A, 1), *dst = ns_of(BARE, 1);
+	const uint64_t src_nlb = src->nlb, dst_nlb = dst->nlb;
+	struct pl_copy_opts o = opts_of(A, BARE, (1ull << 55) + 8);
+	size_t host = heap_in_use();
+	struct pl_copy *job;
+
+	(void)state;
+	src->nlb = dst->nlb = o.nlb;
+	refused(o, -EINVAL, "source range 0+36028797018963976", "64 bits");
+	o.nlb = 8;
+	o.src_slba = 1ull << 55;
+	refused(o, -EINVAL, "source range 36028797018963968+8", "64 bits");
+	o.dst_slba = o.src_slba;
+	o.src_slba = 0;
+	refused(o, -EINVAL, "destination range 36028797018963968+8", "64 bits");
+	o = opts_of(A, BARE, (1ull << 55) - 1);
+	o.via = PL_COPY_VIA_HOST;
+	o.chunk = 4096;
+	o.depth = 4;
+	assert_int_equal(pl_copy_create(&o, &job), 0);
+	assert_true(pl_copy_plan(job)->chunks == 1ull << 52);
+	assert_in_range(heap_in_use() - host, 1, MIB(4));
+	pl_copy_destroy(job);
+	src->nlb = src_nlb;
+	dst->nlb = dst_nlb;
+}
+
 static void test_overlap(void **state)
 {
 	static const struct {
@@ -430,6 +461,7 @@ int main(void)
 	const struct CMUnitTest alone[] = { cmocka_unit_test(test_auto_falls_back_to_host) };
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_opts),      cmocka_unit_test(test_ranges),
+		cmocka_unit_test(test_huge_ranges),
 		cmocka_unit_test(test_overlap),   cmocka_unit_test(test_chunk),
 		cmocka_unit_test(test_depth),     cmocka_unit_test(test_no_such_way),
 		cmocka_unit_test(test_rights),    cmocka_unit_test(test_auto),
