@@ -311,6 +311,8 @@ static int finish(struct pl_copy *job)
 	release_provider(job);
 	if (job->cancelled && job->stats.phase != PL_COPY_DONE)
 		copy_fail(job, pl_fail(-ECANCELED, "the copy was stopped"));
+	if (job->stats.phase != PL_COPY_DONE && job->dst.ops->finish)
+		job->dst.ops->finish(&job->dst, job);
 	job->stats.phase = PL_COPY_DONE;
 	job->stats.error = job->error;
 	return job->error ? pl_fail(job->error, "%s", job->message) : 0;

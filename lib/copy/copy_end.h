@@ -57,7 +57,10 @@ struct copy_end_ops {
 	/* Bytes that one transfer of the device moves at most. */
 	size_t (*piece)(const struct copy_end *end);
 	/* Before the first I/O. NULL: nothing to do. */
-	int (*begin)(struct copy_end *end, const struct pl_copy *job);
+	int (*begin)(struct copy_end *end, struct pl_copy *job);
+
+	/* Once, when the job has ended, well or not. NULL: nothing to do. */
+	void (*finish)(struct copy_end *end, struct pl_copy *job);
 
 	/* The data path. prepare() once per I/O, submit() takes as many as fit, in order. */
 	void (*prepare)(struct copy_end *end, struct copy_io *io);
@@ -100,6 +103,8 @@ struct copy_end {
 		struct {
 			struct pl_copy_file *handle;
 			struct copy_file_queue *q;
+			uint64_t size_before; /* of a target file that grows */
+			struct pl_copy *grows; /* the job that makes it grow, until it is cut */
 		} file;
 	};
 

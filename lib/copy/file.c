@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <rte_common.h>
@@ -24,6 +25,7 @@
 
 #define DEFAULT_ALIGN 4096u
 #define MOST_ALIGN    (64u << 10)
+#define MOST_OPENS    100u
 
 /* The errno of a failed open(), in the words of pl_err.h. */
 static int open_failed(const struct pl_copy_file *f, int err)
@@ -120,7 +122,30 @@ static int create(struct pl_copy_file *f)
 	return 0;
 }
 
-static int open_fd(struct pl_copy_file *f)
+/* A byte that no file has stands for "in use as a target": handles hold it shared, and who removes a
+ * file holds it alone. The lock is the open file's, so it counts in one process as between two. */
+static int use_lock(int fd, short type)
+{
+	struct flock lock = { .l_type = type, .l_whence = SEEK_SET, .l_start = INT64_MAX - 1,
+			      .l_len = 1 };
+	int rc;
+
+	do
+		rc = fcntl(fd, F_OFD_SETLK, &lock);
+	while (rc && errno == EINTR);
+	return rc;
+}
+
+/* Whether the path still leads to the open file. */
+static bool still_there(const struct pl_copy_file *f)
+{
+	struct stat mine, there;
+
+	return fstat(f->fd, &mine) == 0 && stat(f->path, &there) == 0 &&
+	       mine.st_dev == there.st_dev && mine.st_ino == there.st_ino;
+}
+
+static int open_once(struct pl_copy_file *f)
 {
 	int flags = O_CLOEXEC | O_DIRECT | (f->writable ? O_RDWR : O_RDONLY), rc;
 	struct stat st;
@@ -216,6 +241,32 @@ static int find_alignment(struct pl_copy_file *f)
 	return 0;
 }
 
+/* The one who created the file may be removing it while we open it: then it is not there any more
+ * when we have the lock, and we make another. That takes a moment; who else locks the whole file, for
+ * longer, does not want it written. A file system without locks has none to wait for. */
+static int open_fd(struct pl_copy_file *f)
+{
+	const struct timespec moment = { .tv_nsec = 1000000 };
+
+	for (unsigned int i = 0; i < MOST_OPENS; i++) {
+		int rc = open_once(f);
+		bool locked;
+
+		if (rc || f->block || !f->writable)
+			return rc;
+		locked = use_lock(f->fd, F_RDLCK) == 0 || (errno != EAGAIN && errno != EACCES);
+		if (locked && still_there(f))
+			return 0;
+		close(f->fd);
+		f->fd = -1;
+		f->created = false;
+		if (!locked)
+			nanosleep(&moment, NULL);
+	}
+	return pl_fail(-EBUSY, "%s is locked by another program, or removed as often as it is opened",
+		       f->name);
+}
+
 int pl_copy_file_open(const char *path, unsigned int flags, struct pl_copy_file **file)
 {
 	struct pl_copy_file *f;
@@ -258,15 +309,17 @@ void pl_copy_file_info(const struct pl_copy_file *file, struct pl_copy_file_info
 	};
 }
 
-/* A file that nobody wanted after all: but only the one that was created. */
-static void remove_created(const struct pl_copy_file *f)
+/* A file that nobody wanted after all: but only the one that was created, that is still empty, and
+ * that no other handle has open. Without locks nobody can tell, and it stays. */
+static void remove_created(struct pl_copy_file *f)
 {
-	struct stat mine, there;
+	struct stat st;
 
-	if (f->fd >= 0 && (fstat(f->fd, &mine) || stat(f->path, &there) ||
-			   mine.st_dev != there.st_dev || mine.st_ino != there.st_ino))
-		return;
-	unlink(f->path);
+	if (f->fd < 0) /* what made open() fail was O_DIRECT, or more than that */
+		f->fd = open(f->path, O_RDWR | O_CLOEXEC);
+	if (f->fd >= 0 && use_lock(f->fd, F_WRLCK) == 0 && fstat(f->fd, &st) == 0 && !st.st_size &&
+	    still_there(f))
+		unlink(f->path);
 }
 
 void pl_copy_file_close(struct pl_copy_file *f)

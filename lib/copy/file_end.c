@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -24,6 +25,7 @@
 #define FILE_ENDED (-4096) /* in copy_io.error; the kernel's errnos end before */
 
 #define MAX_DEPTH 4096u
+#define SECTOR    512u /* what the kernel splits requests in */
 
 /* ---- ranges ---- */
 
@@ -109,17 +111,57 @@ static int file_open(struct copy_end *end, struct pl_copy *job)
 
 static size_t file_piece(const struct copy_end *end)
 {
-	size_t max = end->file.handle->max_io;
+	size_t max = end->file.handle->max_io, block = end->block;
 
-	/* What O_DIRECT wants may be more than the device moves at once: the kernel splits it. */
-	return max ? RTE_MAX(RTE_ALIGN_FLOOR(max, (size_t)end->block), (size_t)end->block) : SIZE_MAX;
+	if (!max)
+		return SIZE_MAX;
+	/* The kernel splits even a single block of a file system if its device moves less at once. */
+	if (max < block)
+		block = RTE_MIN(block, (size_t)SECTOR);
+	return RTE_MAX(RTE_ALIGN_FLOOR(max, block), block);
 }
 
-/* Space for all of the range, before the first byte: the copy does not fail for it half way. */
-static int file_begin(struct copy_end *end, const struct pl_copy *job)
+/* A file that grew and has not got all ends with the prefix that is acknowledged, but not before
+ * where it ended. If it ends behind the range, somebody else made it so, and it stays. */
+static void cut(struct copy_end *end)
+{
+	const struct pl_copy_file *f = end->file.handle;
+	const struct pl_copy *job = end->file.grows;
+	uint64_t size = end->file.size_before;
+	struct pl_copy_range first;
+	struct stat st;
+
+	end->file.grows = NULL;
+	if (!job || job->stats.bytes_copied == job->plan.bytes || fstat(f->fd, &st))
+		return;
+	if ((uint64_t)st.st_size > end->first + job->plan.bytes)
+		return;
+	if (pl_copy_complete_ranges(job, &first, 1) > 0 && first.slba == end->first)
+		size = RTE_MAX(size, first.slba + first.nlb);
+	if ((uint64_t)st.st_size < size)
+		return;
+	/* That a crash does not bring the longer file back, where what is complete was synced. */
+	if (ftruncate(f->fd, (off_t)size) ||
+	    (job->stats.sync == PL_COPY_SYNCED && fdatasync(f->fd)))
+		PL_LOG(WARNING, "%s cannot be cut to the %" PRIu64 " bytes that are acknowledged: %s",
+		       f->name, size, strerror(errno));
+}
+
+/* What the kernel still works on would make the file grow again: then close() cuts it. */
+static void file_finish(struct copy_end *end, struct pl_copy *job)
+{
+	(void)job;
+	if (end->file.q && !end->file.q->in_flight)
+		cut(end);
+}
+
+/* Space for all of the range, before the first byte: the copy does not fail for it half way. The
+ * size grows with what is written, so that a file never looks whole before it is. */
+static int file_begin(struct copy_end *end, struct pl_copy *job)
 {
 	struct pl_copy_file *f = end->file.handle;
 	uint64_t bytes = job->plan.bytes;
+	struct rlimit limit;
 	struct stat st;
 	int err;
 
@@ -129,12 +171,15 @@ static int file_begin(struct copy_end *end, const struct pl_copy *job)
 		f->dirty = true;
 		return 0;
 	}
-	do
-		err = fallocate(f->fd, 0, (off_t)end->first, (off_t)bytes) ? errno : 0;
-	while (err == EINTR);
+	/* The limit of which fallocate() only knows when it changes the size. */
+	err = getrlimit(RLIMIT_FSIZE, &limit) || end->first + bytes <= limit.rlim_cur ? EINTR : EFBIG;
+	while (err == EINTR)
+		err = fallocate(f->fd, FALLOC_FL_KEEP_SIZE, (off_t)end->first, (off_t)bytes) ? errno : 0;
 	if (err != ENOSPC && err != EDQUOT && err != EFBIG) {
 		/* A file system that cannot reserve: the writes take what they need. */
 		f->dirty = true;
+		end->file.size_before = (uint64_t)st.st_size;
+		end->file.grows = job;
 		return 0;
 	}
 	/* What it got until then, which may lie behind its end. */
@@ -372,6 +417,8 @@ static bool file_close(struct copy_end *end)
 
 	end->file.q = NULL;
 	if (quiet)
+		cut(end);
+	if (quiet)
 		free(q);
 	return quiet; /* else what the kernel still does needs it */
 }
@@ -384,6 +431,7 @@ static const struct copy_end_ops file_end_ops = {
 	.open = file_open,
 	.piece = file_piece,
 	.begin = file_begin,
+	.finish = file_finish,
 	.prepare = file_prepare,
 	.submit = file_submit,
 	.poll = file_poll,
@@ -410,4 +458,5 @@ void file_end_init(struct copy_end *end, struct pl_copy_file *file, uint64_t off
 	end->writes = writes;
 	end->file.handle = file;
 	end->file.q = NULL;
+	end->file.grows = NULL;
 }

@@ -429,6 +429,36 @@ static void test_cancel(void **state)
 		}
 }
 
+/* A target that grew and was stopped does not look whole: its size ends with the prefix that is
+ * acknowledged. One that was as long before keeps what it had behind it. */
+static void test_cancel_size(void **state)
+{
+	static const size_t lens[] = { 0, CHUNK, LEN / 2, LEN, LEN + 512 };
+
+	(void)state;
+	for (size_t i = 0; i < RTE_DIM(lens); i++)
+		for (int begun = 0; begun < 2; begun++) {
+			struct pl_copy_range ranges[LEN / CHUNK];
+			size_t want = lens[i], len;
+			struct run r;
+
+			prepare(&r, true, PL_COPY_VIA_HOST);
+			file_cut("file", lens[i]);
+			create(&r);
+			poll_to(&r, begun ? LEN / 4 : 0);
+			pl_copy_cancel(r.job);
+			ends_with(&r, -ECANCELED, "stopped");
+			if (pl_copy_complete_ranges(r.job, ranges, RTE_DIM(ranges)) > 0 &&
+			    ranges[0].slba == 0)
+				want = RTE_MAX(want, (size_t)ranges[0].nlb);
+			len = file_len("file");
+			if (len != want)
+				fail_msg("%zu bytes before, %zu after, not %zu", lens[i], len, want);
+			stop(&r);
+			assert_int_equal(file_len("file"), want);
+		}
+}
+
 /* Requests that the kernel works on are over before their buffers are anybody else's. */
 static void test_destroy_under_way(void **state)
 {
@@ -511,6 +541,7 @@ int main(void)
 		cmocka_unit_test(test_kernel_errors),
 		cmocka_unit_test(test_data_does_not_land),
 		cmocka_unit_test(test_cancel),
+		cmocka_unit_test(test_cancel_size),
 		cmocka_unit_test(test_destroy_under_way),
 	};
 

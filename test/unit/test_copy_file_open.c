@@ -14,8 +14,10 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include "copy_end.h"
 #include "copy_file.h"
 
 #define LEN MIB(1)
@@ -127,6 +129,79 @@ static void test_created(void **state)
 	pl_copy_file_close(file);
 	file_is("new", data, 5);
 	pl_copy_file_close(NULL);
+}
+
+/* A file whose alignment is more than its device moves at once: stamps are where it splits. */
+static void test_piece(void **state)
+{
+	static const struct {
+		size_t max;
+		uint32_t align;
+		size_t piece;
+	} rows[] = {
+		{ 0, 4096, SIZE_MAX }, { 131072, 512, 131072 }, { 6144, 4096, 4096 },
+		{ 4096, 4096, 4096 },  { 4096, 65536, 4096 },   { 1024, 4096, 1024 },
+		{ 100, 4096, 512 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < RTE_DIM(rows); i++) {
+		struct pl_copy_file f = { .max_io = rows[i].max, .align = rows[i].align };
+		struct copy_end end = { 0 };
+
+		file_end_init(&end, &f, 0, false);
+		assert_int_equal(end.ops->piece(&end), rows[i].piece);
+	}
+}
+
+/* Nobody loses a file to a handle that created it and did nothing: in one process or in two. */
+static void test_created_and_shared(void **state)
+{
+	struct pl_copy_file *first, *second;
+	int status, to[2], from[2];
+	char c = 0;
+	pid_t pid;
+
+	(void)state;
+	/* The other one is still open, and has not written yet. */
+	first = file_open("shared", PL_COPY_FILE_WRITE);
+	second = file_open("shared", PL_COPY_FILE_WRITE);
+	pl_copy_file_close(first);
+	assert_int_equal(file_len("shared"), 0);
+	pl_copy_file_close(second);
+	assert_int_equal(unlink(file_path("shared")), 0);
+
+	/* It wrote, and was closed first. */
+	first = file_open("shared", PL_COPY_FILE_WRITE);
+	second = file_open("shared", PL_COPY_FILE_WRITE);
+	file_put("shared", data, 5);
+	pl_copy_file_close(second);
+	pl_copy_file_close(first);
+	file_is("shared", data, 5);
+	assert_int_equal(unlink(file_path("shared")), 0);
+
+	/* Another process has it open. */
+	first = file_open("shared", PL_COPY_FILE_WRITE);
+	assert_int_equal(pipe(to) | pipe(from), 0);
+	pid = fork();
+	if (pid == 0) {
+		pl_copy_file_close(NULL);
+		close(first->fd); /* a child has the parent's descriptors */
+		if (pl_copy_file_open(file_path("shared"), PL_COPY_FILE_WRITE, &second))
+			_exit(1);
+		_exit(write(from[1], &c, 1) != 1 || read(to[0], &c, 1) != 1);
+	}
+	assert_int_equal(read(from[0], &c, 1), 1);
+	pl_copy_file_close(first);
+	assert_int_equal(file_len("shared"), 0);
+	assert_int_equal(write(to[1], &c, 1), 1);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	assert_int_equal(unlink(file_path("shared")), 0);
+	for (int i = 0; i < 2; i++) {
+		close(to[i]);
+		close(from[i]);
+	}
 }
 
 /* ---- plans ---- */
@@ -421,6 +496,7 @@ int main(void)
 	const struct CMUnitTest alone[] = { cmocka_unit_test(test_no_io_uring) };
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_cannot_open), cmocka_unit_test(test_created),
+		cmocka_unit_test(test_piece),       cmocka_unit_test(test_created_and_shared),
 		cmocka_unit_test(test_refused),     cmocka_unit_test(test_no_way),
 		cmocka_unit_test(test_not_direct),  cmocka_unit_test(test_empty_destination),
 	};

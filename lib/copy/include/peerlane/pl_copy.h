@@ -177,7 +177,9 @@ struct pl_copy_stats {
 /**
  * A file or block device, open for copies. Jobs use it one after the other, in the thread that
  * opened it. Copies of ranges do not make it shorter, as with dd's conv=notrunc; one that is written
- * past its end grows.
+ * past its end grows: its size follows what is written, and when its copying failed or was stopped it
+ * ends with the acknowledged data that is contiguous from the start of the range, or where it ended
+ * before if that is later. pl_copy_complete_ranges() says what of it is complete.
  */
 struct pl_copy_file;
 
@@ -206,8 +208,8 @@ PL_API int pl_copy_file_open(const char *path, unsigned int flags, struct pl_cop
 
 PL_API void pl_copy_file_info(const struct pl_copy_file *file, struct pl_copy_file_info *info);
 
-/** Closes; no job uses it any more. A file that open created and no job began to write is removed
- * again. NULL is ignored. */
+/** Closes; no job uses it any more. A file that open created is removed again if it is empty, no job
+ * of this handle began to write, and no other handle, of this or another process, has it open to write. NULL is ignored. */
 PL_API void pl_copy_file_close(struct pl_copy_file *file);
 
 /* ---- jobs ---- */
