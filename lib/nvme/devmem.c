@@ -111,17 +111,37 @@ static int attach_again(struct pl_nvme_ctrlr *c, struct nvme_devmem *mem)
 	return rc;
 }
 
-/* A device that lies about its BARs must not make us map past them. */
+/* Registers and the doorbells of its queues: what a peer wrote there would be orders. */
+static uint64_t registers_end(const struct pl_nvme_ctrlr *c)
+{
+	return NVME_REG_DOORBELLS + 2u * 4u * c->db_stride * (c->info.io_queues + 1ull);
+}
+
+static bool overlaps(const struct devmem_place *at, const struct nvme_devmem *other)
+{
+	return other->va && at->bir == other->bir && at->offset < other->offset + other->len &&
+	       other->offset < at->offset + at->len;
+}
+
+/* A device that lies about its BARs must not make us map past them, nor over what is no memory, nor
+ * make two heaps of one memory. */
 static bool fits_bar(struct pl_nvme_ctrlr *c, const struct devmem_place *at, const char *what)
 {
 	uint64_t bar = c->t->ops->bar_size(c->t, at->bir);
+	const char *why = NULL;
 
-	if (at->len && at->offset <= bar && at->len <= bar - at->offset &&
-	    at->len % PL_P2P_PAGE == 0 && at->offset % PL_P2P_PAGE == 0)
+	if (!at->len || at->offset > bar || at->len > bar - at->offset ||
+	    at->len % PL_P2P_PAGE || at->offset % PL_P2P_PAGE)
+		why = "it is not in whole pages inside it";
+	else if (at->bir == 0 && at->offset < registers_end(c))
+		why = "its registers or doorbells are there";
+	else if (overlaps(at, &c->cmb) || overlaps(at, &c->pmr))
+		why = "its other memory is there";
+	if (!why)
 		return true;
-	PL_LOG(NOTICE, "%s: its %s is not usable: %zu bytes at offset %llu of BAR %u, which has %llu",
+	PL_LOG(NOTICE, "%s: its %s is not usable: %zu bytes at offset %llu of BAR %u, which has %llu: %s",
 	       c->info.name, what, at->len, (unsigned long long)at->offset, at->bir,
-	       (unsigned long long)bar);
+	       (unsigned long long)bar, why);
 	return false;
 }
 

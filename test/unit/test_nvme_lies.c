@@ -9,6 +9,7 @@
 #include <peerlane/pl_copy.h>
 
 #include "nvme_internal.h"
+#include "pl_log.h"
 #include "pl_stop.h"
 
 #define DEV "nvme_emu0"
@@ -96,6 +97,81 @@ static void test_offline(void **state)
 	assert_int_equal(pl_nvme_ctrlr_reset(ctrlr), -ENODEV);
 	assert_errmsg("offline or all zero: CAP reads 0");
 	assert_errmsg("virt-mgmt");
+}
+
+/* ---- where its memory is ---- */
+
+static uint32_t cmbloc, pmr_bir;
+
+static uint32_t wrong_place(struct pl_nvme_transport *t, uint32_t off)
+{
+	uint32_t value = real->read32(t, off);
+
+	if (off == NVME_REG_CMBLOC && value)
+		return cmbloc;
+	if (off == NVME_REG_PMRCAP)
+		return (value & ~(7u << 5)) | pmr_bir << 5;
+	return value;
+}
+
+/* BAR 0 is as large as a CMB behind the registers needs. */
+static uint64_t large_bar(struct pl_nvme_transport *t, unsigned int bir)
+{
+	return bir == 0 ? MIB(1) : real->bar_size(t, bir);
+}
+
+static unsigned int attached;
+
+/* Nothing is mapped where registers are; what would be is written down. */
+static int no_attach(struct pl_nvme_transport *t, unsigned int bir, uint64_t offset, size_t len,
+		     void *va, enum pl_mem_kind kind)
+{
+	attached++;
+	if (bir == 0)
+		return pl_fail(-ENOTSUP, "BAR 0 + %llu", (unsigned long long)offset);
+	return real->mem_attach(t, bir, offset, len, va, kind);
+}
+
+static void test_memory_over_registers(void **state)
+{
+	static const struct {
+		uint32_t cmbloc, pmr_bir;
+		unsigned int attached; /* of the two */
+	} cases[] = {
+		{ 0 << 12 | 0, EMU_PMR_BIR, 1 },  /* over the registers */
+		{ 1 << 12 | 0, EMU_PMR_BIR, 1 },  /* over the doorbells */
+		{ 32 << 12 | 0, EMU_PMR_BIR, 2 }, /* behind them */
+		{ EMU_CMB_BIR, 0, 1 },		  /* a PMR is the whole BAR */
+		{ EMU_CMB_BIR, EMU_CMB_BIR, 1 },  /* one over the other */
+	};
+	unsigned int got[RTE_DIM(cases)];
+	int rc[RTE_DIM(cases) + 1];
+
+	(void)state;
+	spy.read32 = wrong_place;
+	spy.bar_size = large_bar;
+	spy.mem_attach = no_attach;
+	/* Nothing is judged before the lock is given back: the teardown takes it. */
+	pthread_mutex_lock(&ctrlr->admin_lock);
+	for (size_t i = 0; i < RTE_DIM(cases); i++) {
+		cmbloc = cases[i].cmbloc;
+		pmr_bir = cases[i].pmr_bir;
+		attached = 0;
+		nvme_devmem_detach(ctrlr);
+		rc[i] = nvme_devmem_attach(ctrlr);
+		got[i] = attached;
+	}
+	spy = *real;
+	nvme_devmem_detach(ctrlr);
+	rc[RTE_DIM(cases)] = nvme_devmem_attach(ctrlr);
+	pthread_mutex_unlock(&ctrlr->admin_lock);
+	for (size_t i = 0; i < RTE_DIM(cases); i++) {
+		assert_int_equal(rc[i], 0);
+		assert_int_equal(got[i], cases[i].attached);
+	}
+	assert_int_equal(rc[RTE_DIM(cases)], 0);
+	assert_non_null(pl_nvme_ctrlr_heap(ctrlr, PL_MEM_CMB));
+	assert_non_null(pl_nvme_ctrlr_heap(ctrlr, PL_MEM_PMR));
 }
 
 /* ---- how many, how large ---- */
@@ -470,6 +546,7 @@ int main(void)
 		cmocka_unit_test_teardown(test_names, truth),
 		cmocka_unit_test_teardown(test_no_write_cache, truth),
 		cmocka_unit_test_teardown(test_offline, truth),
+		cmocka_unit_test_teardown(test_memory_over_registers, truth),
 		cmocka_unit_test_teardown(test_endless_list, truth),
 		cmocka_unit_test_teardown(test_list_out_of_order, truth),
 		cmocka_unit_test_teardown(test_size, truth),
