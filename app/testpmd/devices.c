@@ -112,6 +112,17 @@ static int check_target(const struct app_target *t, const struct testpmd_opts *o
 	return 0;
 }
 
+/* Where a zone's write pointer stands is nobody's to guess. */
+static int check_zones(const struct app_target *t, const struct testpmd_opts *o)
+{
+	if (!t->ns->zone_nlb || !o->workload->writes)
+		return 0;
+	return app_fail(-ENOTSUP,
+			"-w %s: %s namespace %u is zoned and is written in order, zone by zone, which this "
+			"workload does not; use -w read or randread, or a conventional namespace",
+			o->workload->name, t->device, t->nsid);
+}
+
 static int check_ctrlr(const struct device_ctrlr *c, const struct testpmd_opts *o,
 		       unsigned int lcores)
 {
@@ -138,6 +149,8 @@ int devices_find(struct devices *d, const struct testpmd_opts *o, unsigned int l
 		rc = o->nb_devices ? append_given(d, o) : append_all(d);
 	if (rc == 0)
 		rc = collect_ctrlrs(d);
+	for (unsigned int i = 0; rc == 0 && i < d->nb_targets; i++)
+		rc = check_zones(&d->targets[i], o);
 	for (unsigned int i = 0; rc == 0 && i < d->nb_targets; i++)
 		rc = check_target(&d->targets[i], o);
 	for (unsigned int i = 0; rc == 0 && i < d->nb_ctrlrs; i++)

@@ -113,7 +113,7 @@ struct copy_end {
 	struct pl_nvme_traffic before;
 };
 
-void nvme_end_init(struct copy_end *end, struct pl_nvme_ns *ns, uint64_t slba);
+void nvme_end_init(struct copy_end *end, struct pl_nvme_ns *ns, uint64_t slba, bool writes);
 void file_end_init(struct copy_end *end, struct pl_copy_file *file, uint64_t offset, bool writes);
 
 /* Puts an I/O in line; offers the line to the end. */

@@ -16,6 +16,9 @@ static int nvme_check_range(const struct copy_end *end, uint64_t n, const char *
 	if (nvme_ns_retired(ns))
 		return pl_fail(-ENODEV, "%s is no more, or another one since the last reset; open it anew",
 			       end->place);
+	if (end->writes && ns->zone_nlb)
+		return pl_fail(-ENOTSUP, "%s is zoned: it is written in order, zone by zone, by commands that "
+			       "a copy does not use; copy to a conventional namespace or a file", end->place);
 	if (end->first >= ns->nlb || n > ns->nlb - end->first)
 		return pl_fail(-EINVAL,
 			       "the %s range %" PRIu64 "+%" PRIu64 " goes past the end of %s, "
@@ -173,7 +176,7 @@ static const struct copy_end_ops nvme_end_ops = {
 	.close = nvme_close,
 };
 
-void nvme_end_init(struct copy_end *end, struct pl_nvme_ns *ns, uint64_t slba)
+void nvme_end_init(struct copy_end *end, struct pl_nvme_ns *ns, uint64_t slba, bool writes)
 {
 	struct pl_nvme_ctrlr_info info;
 
@@ -186,6 +189,7 @@ void nvme_end_init(struct copy_end *end, struct pl_nvme_ns *ns, uint64_t slba)
 	end->block = end->unit;
 	end->sync_by = info.vwc ? "Flush" : "";
 	end->first = slba;
+	end->writes = writes;
 	end->max_depth = info.max_entries - 1;
 	end->nvme.ns = ns;
 	end->nvme.qp = NULL;

@@ -411,11 +411,11 @@ static int init_ends(const struct pl_copy_opts *opts, struct pl_copy *job)
 	    (opts->src && opts->src_offset) || (opts->dst && opts->dst_offset))
 		return pl_fail(-EINVAL, "files have offsets, namespaces have LBAs");
 	if (opts->src)
-		nvme_end_init(&job->src, opts->src, opts->src_slba);
+		nvme_end_init(&job->src, opts->src, opts->src_slba, false);
 	else
 		file_end_init(&job->src, opts->src_file, opts->src_offset, false);
 	if (opts->dst)
-		nvme_end_init(&job->dst, opts->dst, opts->dst_slba);
+		nvme_end_init(&job->dst, opts->dst, opts->dst_slba, true);
 	else
 		file_end_init(&job->dst, opts->dst_file, opts->dst_offset, true);
 	return 0;

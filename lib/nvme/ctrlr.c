@@ -56,7 +56,7 @@ static int step_read_cap(struct pl_nvme_ctrlr *c)
 		return rc;
 	/* A virtual function whose secondary controller is offline reads so, but for CSTS (8.5). */
 	if (cap == 0)
-		return pl_fail(-ENODEV, "%s: the controller is not ready, offline or all zero: CAP reads 0, "
+		return pl_fail(-ENOTSUP, "%s: the controller is not ready, offline or all zero: CAP reads 0, "
 			       "CSTS %08xh; a virtual function is put online through its physical function: "
 			       "nvme virt-mgmt /dev/nvmeN -c CNTLID -a 9, then a function level reset",
 			       c->info.name, read32(c, NVME_REG_CSTS));

@@ -66,7 +66,7 @@ static void learn_copy(struct pl_nvme_ns *ns, const struct pl_nvme_id_ns *id)
 
 /* Namespace Identification Descriptors (5.15.2.4). A length that is not its type's ends the list:
  * nothing tells where the next one would begin. */
-static void learn_names(struct pl_nvme_ns *ns, const uint8_t *list)
+static void learn_names(struct pl_nvme_ns *ns, const uint8_t *list, uint8_t *csi)
 {
 	const struct {
 		uint8_t type, len;
@@ -75,6 +75,7 @@ static void learn_names(struct pl_nvme_ns *ns, const uint8_t *list)
 		{ NVME_NIDT_EUI64, sizeof(ns->eui64), ns->eui64 },
 		{ NVME_NIDT_NGUID, sizeof(ns->nguid), ns->nguid },
 		{ NVME_NIDT_UUID, sizeof(ns->uuid), ns->uuid },
+		{ NVME_NIDT_CSI, sizeof(*csi), csi },
 	};
 	uint32_t at = 0;
 
@@ -93,29 +94,69 @@ static void learn_names(struct pl_nvme_ns *ns, const uint8_t *list)
 }
 
 /* Optional before NVMe 1.3, so that a controller without answers with an error. */
-static int identify_names(struct pl_nvme_ns *ns, void *page)
+static int identify_names(struct pl_nvme_ns *ns, void *page, uint8_t *csi)
 {
 	int rc = nvme_identify(ns->ctrlr, NVME_CNS_NS_DESCS, ns->nsid, page);
 
+	*csi = NVME_CSI_NVM;
 	if (rc == 0)
-		learn_names(ns, page);
+		learn_names(ns, page, csi);
 	return rc == -EIO ? 0 : rc;
+}
+
+/* The zones of LBA format @format. Without CC.CSS for all command sets the controller takes the NVM
+ * commands for a zoned namespace too, and holds them to its zones. */
+static int identify_zones(struct pl_nvme_ns *ns, uint32_t format, void *page)
+{
+	const struct pl_nvme_id_ns_zoned *id = page;
+	struct pl_nvme_sqe sqe = {
+		.opc = NVME_ADM_IDENTIFY,
+		.nsid = ns->nsid,
+		.cdw10 = NVME_CNS_CSI_NS,
+		.cdw11 = NVME_CSI_CDW11(NVME_CSI_ZONED),
+	};
+	int rc = nvme_admin_locked(ns->ctrlr, &sqe, page, NVME_PAGE_SIZE, NULL, NULL);
+
+	if (rc == -EIO)
+		return unusable(ns, "it is zoned, and does not tell the size of its zones");
+	if (rc)
+		return rc;
+	ns->zone_nlb = id->lbafe[format].zsze;
+	if (ns->zone_nlb == 0 || ns->zone_nlb > ns->nlb)
+		return unusable(ns, "its zones are of no blocks, or of more than it has");
+	return 0;
+}
+
+static int identify_command_set(struct pl_nvme_ns *ns, uint32_t format, void *page)
+{
+	char why[64];
+	uint8_t csi;
+	int rc = identify_names(ns, page, &csi);
+
+	if (rc || csi == NVME_CSI_NVM)
+		return rc;
+	if (csi == NVME_CSI_ZONED)
+		return identify_zones(ns, format, page);
+	snprintf(why, sizeof(why), "its command set is %02xh", csi);
+	return unusable(ns, why);
 }
 
 static int identify(struct pl_nvme_ns *ns, void *page)
 {
 	const struct pl_nvme_id_ns *id = page;
 	int rc = nvme_identify(ns->ctrlr, NVME_CNS_NS, ns->nsid, page);
+	uint32_t format;
 
 	if (rc == 0)
 		rc = learn_size(ns, id);
 	if (rc)
 		return rc;
+	format = format_of(id);
 	learn_copy(ns, id);
 	ns->shared = (id->nmic & NVME_NMIC_SHARED) != 0;
 	memcpy(ns->nguid, id->nguid, sizeof(ns->nguid));
 	memcpy(ns->eui64, id->eui64, sizeof(ns->eui64));
-	return identify_names(ns, page);
+	return identify_command_set(ns, format, page);
 }
 
 /* What was there before a reset and is there after it, so that ops and jobs mean the same blocks. */
@@ -123,7 +164,7 @@ static bool same(const struct pl_nvme_ns *a, const struct pl_nvme_ns *b)
 {
 	return a->nsid == b->nsid && a->lba_shift == b->lba_shift && a->nlb == b->nlb &&
 	       a->mssrl == b->mssrl && a->mcl == b->mcl && a->msrc == b->msrc &&
-	       a->shared == b->shared && memcmp(a->nguid, b->nguid, sizeof(a->nguid)) == 0 &&
+	       a->zone_nlb == b->zone_nlb && a->shared == b->shared && memcmp(a->nguid, b->nguid, sizeof(a->nguid)) == 0 &&
 	       memcmp(a->eui64, b->eui64, sizeof(a->eui64)) == 0 &&
 	       memcmp(a->uuid, b->uuid, sizeof(a->uuid)) == 0;
 }
@@ -133,9 +174,12 @@ bool nvme_ns_retired(const struct pl_nvme_ns *ns)
 	return !__atomic_load_n(&ns->sqe0, __ATOMIC_RELAXED);
 }
 
+/* Without the controller's mark the fast loop leaves every op to nvme_submit_slow(), which knows where
+ * zones end. */
 static void set_retired(struct pl_nvme_ns *ns, bool retired)
 {
-	uint64_t sqe0 = retired ? 0 : (uint64_t)ns->nsid << 32 | ns->ctrlr->ns_tag;
+	uint32_t mark = ns->zone_nlb ? 0 : ns->ctrlr->ns_tag;
+	uint64_t sqe0 = retired ? 0 : (uint64_t)ns->nsid << 32 | mark;
 
 	__atomic_store_n(&ns->sqe0, sqe0, __ATOMIC_RELAXED);
 }

@@ -40,13 +40,18 @@ static int refuse(struct pl_nvme_qpair *qp, const struct pl_nvme_op *op, const c
 	return qp->error;
 }
 
-/* LBAs one command of this op may have. */
-static uint32_t command_nlb(const struct pl_nvme_qpair *qp, const struct pl_nvme_op *op)
+/* LBAs one command of this op may have that begins at @slba. */
+static uint32_t command_nlb(const struct pl_nvme_qpair *qp, const struct pl_nvme_op *op, uint64_t slba)
 {
+	const struct pl_nvme_ns *ns = op->ns;
 	uint32_t nlb = op->opc == NVME_CMD_WRITE_ZEROES ? NVME_MAX_COMMAND_NLB :
-							   (uint32_t)(qp->max_xfer >> op->ns->lba_shift);
+							   (uint32_t)(qp->max_xfer >> ns->lba_shift);
 
-	return RTE_MIN(nlb, NVME_MAX_COMMAND_NLB);
+	nlb = RTE_MIN(nlb, NVME_MAX_COMMAND_NLB);
+	/* Zone sizes are no powers of two by rule: the division is the zoned namespaces' own. */
+	if (ns->zone_nlb)
+		nlb = (uint32_t)RTE_MIN(nlb, ns->zone_nlb - slba % ns->zone_nlb);
+	return nlb;
 }
 
 /* What the commands that name blocks have in common; Copy's are its destination and its ranges. */
@@ -63,9 +68,10 @@ static struct pl_nvme_sqe block_sqe(const struct pl_nvme_op *op, uint64_t slba, 
 
 static void split_one(struct pl_nvme_qpair *qp, struct pl_nvme_op *op)
 {
-	uint32_t nlb = RTE_MIN(command_nlb(qp, op), op->nlb - op->issued);
+	uint64_t slba = op->slba + op->issued;
+	uint32_t nlb = RTE_MIN(command_nlb(qp, op, slba), op->nlb - op->issued);
 	bool has_data = op->opc != NVME_CMD_WRITE_ZEROES;
-	struct pl_nvme_sqe sqe = block_sqe(op, op->slba + op->issued, nlb);
+	struct pl_nvme_sqe sqe = block_sqe(op, slba, nlb);
 
 	nvme_submit_sqe(qp, op, NVME_CID_SPLIT, &sqe,
 			(uintptr_t)op->buf + ((uint64_t)op->issued << op->ns->lba_shift),
@@ -129,7 +135,7 @@ static int submit_whole(struct pl_nvme_qpair *qp, struct pl_nvme_op *op)
 static int submit_split(struct pl_nvme_qpair *qp, struct pl_nvme_op *op)
 {
 	/* No controller would do it as one command; in parts it would begin again at LBA 0. */
-	if (op->nlb > command_nlb(qp, op) && op->slba > UINT64_MAX - op->nlb)
+	if (op->nlb > command_nlb(qp, op, op->slba) && op->slba > UINT64_MAX - op->nlb)
 		return refuse(qp, op, "it ends behind the last LBA there can be");
 	op->split = 0;
 	op->issued = 0;
@@ -199,7 +205,7 @@ int nvme_submit_slow(struct pl_nvme_qpair *qp, struct pl_nvme_op *op)
 		return refuse(qp, op, "it has no blocks");
 	if (has_buffer(op) && ((uintptr_t)op->buf & 3))
 		return refuse(qp, op, "the buffer is not dword aligned");
-	if (command_nlb(qp, op) == 0)
+	if (command_nlb(qp, op, op->slba) == 0)
 		return refuse(qp, op, "a block is larger than the queue pair's max_xfer");
 #ifndef NDEBUG
 	if (has_buffer(op) && !pl_mem_registered(op->buf, data_len(op)))
@@ -209,7 +215,7 @@ int nvme_submit_slow(struct pl_nvme_qpair *qp, struct pl_nvme_op *op)
 	case NVME_CMD_WRITE:
 	case NVME_CMD_READ:
 	case NVME_CMD_COMPARE:
-		if (op->nlb <= command_nlb(qp, op))
+		if (op->nlb <= command_nlb(qp, op, op->slba))
 			return submit_whole(qp, op);
 		return submit_split(qp, op);
 	case NVME_CMD_WRITE_ZEROES:

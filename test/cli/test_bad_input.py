@@ -199,6 +199,8 @@ NVME_COPY = [
     ("device misspelt as file", BOTH, ("files:src.img", "nvme_emu1"), ["files:src.img", FILE_FORM]),
 
     # CMB
+    ("zoned target", ("nvme_emu0,path=src.img", "nvme_emu1,path=dst.img,zoned=64K"), PAIR,
+     ["nvme_emu1 namespace 1 is zoned"]),
     ("CMB too small for the depth", BOTH, (*PAIR, "-q", "9"), ["1020 KiB", "depth 9", "-q 7"]),
     ("CMB too small for one chunk", BOTH, (*PAIR, "-o", "2M"), ["1020 KiB", "2097152"]),
     ("no CMB where one is asked for", BOTH, (*PAIR, "--via", "src"), ["nvme_emu0", "CMB"]),
@@ -223,6 +225,8 @@ TESTPMD = [
     ("block size past the namespace", ONE, (*WRITE, "-o", "8M"), ["8"]),
     ("malformed depth", ONE, (*WRITE, "-q", "1e3"), ["1e3", "-q"]),
     ("depth past CAP.MQES", ("nvme_emu1,path=dst.img,mqes=16",), (*WRITE, "-q", "16"), ["16"]),
+    ("writing to a zoned namespace", ("nvme_emu1,path=dst.img,zoned=64K",), ("-w", "randwrite"),
+     ["nvme_emu1 namespace 1 is zoned", "randread"]),
     ("malformed mix", ONE, ("-w", "randrw", "-M", "101"), ["101", "100"]),
     ("mix where nothing is mixed", ONE, (*WRITE, "-M", "30"), ["30", "randrw"]),
     ("malformed time", ONE, ("-w", "write", "-t", "soon"), ["soon", "-t"]),

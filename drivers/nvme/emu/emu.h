@@ -115,6 +115,7 @@ struct emu_conf {
 	uint32_t dstrd;
 	bool cqr;
 	bool populate; /* a namespace in memory has all its pages from the start */
+	uint64_t zone; /* bytes of a zone; 0: conventional */
 	uint64_t drop;
 	uint64_t err;
 	uint64_t slow; /* ms that an admin command waits */

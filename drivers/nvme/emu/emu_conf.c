@@ -12,7 +12,7 @@
 const char emu_usage[] =
 	"nvme_emuN,size=SIZE|path=FILE[,KEY=VALUE...], KEY one of bs, cmb, cmboff, "
 	"cmbflags, cmbs, pmr, mdts, queues, ns, mqes, dstrd, cqr, drop, err, "
-	"populate, slow, subsys; SIZE "
+	"populate, slow, subsys, zoned; SIZE "
 	"in bytes or with K, M, G or T";
 
 #define EMU_BS_MIN   512u
@@ -147,6 +147,11 @@ static int key_pmr(const struct arg *a, struct emu_conf *conf)
 	return parse_size(a, EMU_PAGE, &conf->pmr);
 }
 
+static int key_zoned(const struct arg *a, struct emu_conf *conf)
+{
+	return parse_size(a, EMU_PAGE, &conf->zone);
+}
+
 static int key_mdts(const struct arg *a, struct emu_conf *conf)
 {
 	uint64_t n;
@@ -214,6 +219,7 @@ static const struct {
 	{ "dstrd", key_dstrd },   { "cqr", key_cqr },       { "drop", key_drop },
 	{ "err", key_err },       { "populate", key_populate },
 	{ "slow", key_slow },     { "subsys", key_subsys },
+	{ "zoned", key_zoned },
 };
 #define NB_KEYS (sizeof(keys) / sizeof(keys[0]))
 
@@ -252,6 +258,9 @@ static int check_whole(const char *dev, uint32_t seen, const struct emu_conf *co
 	if (conf->size % conf->bs != 0)
 		return pl_fail(-EINVAL, "%s: size=%llu is not a multiple of bs=%u", dev,
 			       (unsigned long long)conf->size, conf->bs);
+	if (conf->zone % conf->bs != 0)
+		return pl_fail(-EINVAL, "%s: zoned=%llu is not a multiple of bs=%u", dev,
+			       (unsigned long long)conf->zone, conf->bs);
 	if (conf->path[0] != '\0' && conf->nb_ns > 1)
 		return pl_fail(-EINVAL,
 			       "%s: ns=%u does not go with path=; a file backs one namespace", dev,

@@ -136,6 +136,24 @@ static void fill_descs(const struct emu_ctrlr *c, uint32_t nsid, uint8_t *p)
 	p[0] = NVME_NIDT_UUID;
 	p[1] = 16;
 	fill_uuid(c, nsid, p + 4);
+	if (!c->conf.zone)
+		return;
+	p += 4 + 16;
+	p[0] = NVME_NIDT_CSI;
+	p[1] = 1;
+	p[4] = NVME_CSI_ZONED;
+}
+
+/* Only of the Zoned Namespace Command Set. */
+static uint16_t fill_csi_ns(const struct emu_ctrlr *c, uint32_t nsid, uint32_t cdw11,
+			    struct pl_nvme_id_ns_zoned *id)
+{
+	uint16_t status = emu_ns_check(c, nsid);
+
+	if (status == NVME_SC_SUCCESS && (!c->conf.zone || cdw11 != NVME_CSI_CDW11(NVME_CSI_ZONED)))
+		return NVME_SC_INVALID_FIELD;
+	id->lbafe[0].zsze = c->conf.zone / c->conf.bs;
+	return status;
 }
 
 static bool endless(const struct emu_ctrlr *c)
@@ -161,12 +179,14 @@ uint16_t emu_admin_identify(struct emu_ctrlr *c, struct emu_cmd *cmd)
 		uint32_t list[EMU_PAGE / 4];
 		struct pl_nvme_id_ctrl ctrl;
 		struct pl_nvme_id_ns ns;
+		struct pl_nvme_id_ns_zoned zoned;
 	} data = { { 0 } };
 	uint16_t status = NVME_SC_SUCCESS;
 	uint32_t nsid = sqe->nsid;
 
 	/* CNTID, NVMSETID and the UUID index belong to other CNS values. */
-	if (sqe->cdw10 > NVME_CNS_NS_DESCS || sqe->cdw11 != 0 || sqe->cdw12 != 0 || sqe->cdw13 != 0 ||
+	if ((sqe->cdw10 > NVME_CNS_NS_DESCS && sqe->cdw10 != NVME_CNS_CSI_NS) ||
+	    (sqe->cdw11 != 0 && sqe->cdw10 != NVME_CNS_CSI_NS) || sqe->cdw12 != 0 || sqe->cdw13 != 0 ||
 	    sqe->cdw14 != 0 || sqe->cdw15 != 0)
 		return NVME_SC_INVALID_FIELD;
 	if (endless(c) && nsid > 1)
@@ -189,6 +209,9 @@ uint16_t emu_admin_identify(struct emu_ctrlr *c, struct emu_cmd *cmd)
 			return NVME_SC_INVALID_NAMESPACE;
 		if (sqe->nsid < c->conf.nb_ns || endless(c))
 			fill_active(c, sqe->nsid, data.list);
+		break;
+	case NVME_CNS_CSI_NS:
+		status = fill_csi_ns(c, nsid, sqe->cdw11, &data.zoned);
 		break;
 	default:
 		status = emu_ns_check(c, nsid);

@@ -59,7 +59,7 @@ static uint16_t block_range(struct emu_ctrlr *c, const struct pl_nvme_sqe *sqe, 
 {
 	const struct emu_ns *ns = &c->ns[sqe->nsid - 1];
 	uint64_t slba = sqe->cdw10 | (uint64_t)sqe->cdw11 << 32;
-	uint64_t nlb = (sqe->cdw12 & CDW12_NLB) + 1ull;
+	uint64_t nlb = (sqe->cdw12 & CDW12_NLB) + 1ull, zone = c->conf.zone / c->conf.bs;
 	uint16_t status;
 
 	if (sqe->cdw2 != 0 || sqe->cdw3 != 0 || (sqe->cdw12 & ~cdw12) != 0)
@@ -67,6 +67,9 @@ static uint16_t block_range(struct emu_ctrlr *c, const struct pl_nvme_sqe *sqe, 
 	status = emu_lba_check(ns, slba, nlb);
 	if (status != NVME_SC_SUCCESS)
 		return status;
+	/* Write pointers are not kept: whoever writes in order is taken at his word. */
+	if (zone != 0 && slba / zone != (slba + nlb - 1) / zone)
+		return NVME_SC_ZONE_BOUNDARY_ERROR;
 	io->media = ns->media;
 	io->off = slba * c->conf.bs;
 	*len = nlb * c->conf.bs;

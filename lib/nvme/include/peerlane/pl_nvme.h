@@ -190,6 +190,9 @@ struct pl_nvme_ns {
 	uint16_t mssrl;	     /**< LBAs a source range may have */
 	uint32_t mcl;	     /**< LBAs a command may have */
 	uint16_t msrc;	     /**< source ranges a command may have */
+	uint64_t zone_nlb;   /**< LBAs of a zone; 0: not zoned. A zoned namespace is written in order, zone
+				  by zone, which is its user's to do; ops never cross a zone's end, since
+				  submit splits them there */
 	bool shared;	     /**< other controllers may have it attached as well (NMIC) */
 	bool found;	     /**< the library's */
 	/* Its names as the controller tells them, all zeros where it has none: equal ones are one medium,

@@ -218,6 +218,7 @@ PL_STATIC_ASSERT(sizeof(struct pl_nvme_cqe) == 16, "CQE is 16 bytes");
 #define NVME_SC_WRITE_FAULT		0x280u
 #define NVME_SC_UNRECOVERED_READ	0x281u
 #define NVME_SC_COMPARE_FAILURE		0x285u
+#define NVME_SC_ZONE_BOUNDARY_ERROR	0x1b8u
 /** @} */
 
 /** @name Identify: CNS values, and types of namespace identification descriptors (5.15.1) @{ */
@@ -227,8 +228,24 @@ PL_STATIC_ASSERT(sizeof(struct pl_nvme_cqe) == 16, "CQE is 16 bytes");
 #define NVME_CNS_NS_DESCS  0x03u
 #define NVME_NIDT_EUI64	   0x01u
 #define NVME_NIDT_NGUID	   0x02u
+#define NVME_CNS_CSI_NS	   0x05u /**< of the command set that cdw11 names, 2.0 */
 #define NVME_NIDT_UUID	   0x03u
+#define NVME_NIDT_CSI	   0x04u /**< command set identifier, 2.0 */
+#define NVME_CSI_NVM	   0x00u
+#define NVME_CSI_ZONED	   0x02u
+#define NVME_CSI_CDW11(csi) ((uint32_t)(csi) << 24)
 /** @} */
+
+/** Identify Namespace data of the Zoned Namespace Command Set, CNS 05h (its specification, 4.1.5.1). */
+struct __attribute__((packed)) pl_nvme_id_ns_zoned {
+	uint8_t rsvd0[2816];
+	struct {
+		uint64_t zsze; /**< LBAs of a zone */
+		uint8_t rsvd8[8];
+	} lbafe[64]; /**< for each LBA format */
+	uint8_t rsvd3840[256];
+};
+PL_STATIC_ASSERT(sizeof(struct pl_nvme_id_ns_zoned) == 4096, "Identify data is 4096 bytes");
 
 /** LBA format (5.15.2.1, figure 249). */
 struct pl_nvme_lbaf {
