@@ -120,8 +120,9 @@ qemu_monitor() {
 			line=${line#*'"return": "'}
 			printf '%b' "${line%'", "id": "pl"'*}" | tr -d '\r'
 			# The human monitor has no status: it says so in its answer.
-			[[ $line != *'"error":'* && $line != Error:* ]]
-			return
+			# Each return has its status: in a trap a bare one takes that of an earlier command.
+			[[ $line != *'"error":'* && $line != Error:* ]] && return 0
+			return 1
 			;;
 		esac
 	done
