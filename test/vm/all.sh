@@ -36,6 +36,17 @@ guest 7.2 intel cmb-pair -- 'isolation iommufd' 'isolation type1' 'maps iommufd'
 	'rebind 100' 'asked-back iommufd vfio-pci pull'
 guest 6.12 intel cmb-pair -- 'mixed iommufd' 'nonroot type1' 'asked-back type1'
 
+# No wrong byte is acknowledged: whoever's memory goes, whoever is pulled or killed, whatever a medium
+# cannot do. On both backends, each of them 30 times: soak.sh.
+guest 7.2 intel five -- 'provider type1 third reset 4M 2 iops=800' 'provider iommufd third reset 4M 2 iops=800' \
+	'provider iommufd third reset 4M 1 verify iops=800' 'provider iommufd third mem 4M 2 iops=800' \
+	'provider iommufd third reset 64K 3 bs=4K iops=20' 'provider type1 src reset 4M 2 iops=800' \
+	'provider iommufd src reset 4M 2 iops=800' 'killed iommufd 3' 'medium-error iommufd' 'fsck iommufd ext4' \
+	'fio-verify iommufd' 'unplug iommufd 1 src dst third'
+# What must be refused, with the reason.
+guest 7.2 intel odd -- 'shared iommufd' 'vfs iommufd' 'zoned iommufd' 'metadata iommufd' 'group iommufd'
+guest 7.2 none no-cmb -- noiommu
+
 # Files of the kernel's NVMe driver, and the module. On --cpu EPYC the host bridge is one that the
 # kernel knows to pass peer-to-peer traffic, on --cpu max it is not. soak.sh does all this more often.
 guest 7.2 intel cmb-pair --cpu EPYC -- module-errno 'module-clients works' 'module-owner 30' \

@@ -26,4 +26,25 @@ for kernel in 7.2 6.12; do
 done
 guest 7.2 intel cmb-pair "${often[@]}" -- 'revoke iommufd mem 100' 'revoke iommufd reset 100' \
 	'recover iommufd mem 100' 'recover type1 mem 100'
+
+# No wrong byte is acknowledged: whoever's memory goes, on both backends, 30 times each; copies that
+# one command makes, and those that outlast the strike. A throttled target is hit for certain.
+for backend in type1 iommufd; do
+	guest 7.2 intel five "${often[@]}" -- "provider $backend third reset 4M 30" \
+		"provider $backend third reset 4M 30 iops=200" "provider $backend third reset 4M 30 verify iops=200" \
+		"provider $backend third reset 24M 30" "provider $backend third reset 64K 30 bs=4K iops=20"
+	guest 7.2 intel five "${often[@]}" -- "provider $backend third mem 4M 30 iops=200" \
+		"provider $backend third mem 24M 30" "provider $backend third mem 64K 30 bs=4K iops=20"
+	guest 7.2 intel five "${often[@]}" -- "provider $backend src reset 4M 30" \
+		"provider $backend src reset 4M 30 iops=200" "provider $backend src reset 24M 30 verify" \
+		"provider $backend src mem 24M 30" "provider $backend src reset 64K 30 bs=4K iops=20"
+	guest 7.2 intel five "${often[@]}" -- "provider $backend dst reset 4M 30" "provider $backend dst mem 4M 30" \
+		"provider $backend dst reset 24M 30 verify"
+	guest 7.2 intel five "${often[@]}" -- "unplug $backend 10 src dst third" "killed $backend 20" \
+		"medium-error $backend" "fsck $backend ext4 xfs btrfs" "fio-verify $backend"
+	guest 7.2 intel odd "${often[@]}" -- "shared $backend" "vfs $backend" "zoned $backend" "metadata $backend" \
+		"group $backend"
+done
+guest 7.2-debug intel five "${often[@]}" -- 'provider iommufd third reset 4M 5' 'provider type1 src reset 4M 5' \
+	'unplug iommufd 2 src dst third' 'killed iommufd 5'
 exit 0 # each guest said how it went
