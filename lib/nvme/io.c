@@ -143,7 +143,7 @@ static inline __rte_always_inline struct pl_nvme_op *slot_free(struct pl_nvme_qp
 							       size_t slot, uint32_t cid,
 							       size_t nb_free)
 {
-	/* Where the sum overflows 16 bits, it does so below NVME_CID_FREE; submit cuts it off. */
+	/* The generation wraps: submit takes the lower 16 bits of the sum. */
 	qp->cid_of[slot] = cid + qp->cid_next;
 	qp->free_slots[nb_free] = (uint16_t)slot;
 	return qp->op_of[slot];
@@ -166,6 +166,20 @@ static inline __rte_always_inline void ring_cq(struct pl_nvme_qpair *qp)
 {
 	*qp->cq_hdbl = (uint32_t)(qp->cqe - qp->cq);
 	qp->stats.cq_doorbells++;
+}
+
+/* The slot on top goes down and another one comes up: which, the head @cqe tells, since it goes
+ * through all numbers. @top: the last of those that are free. */
+static inline __rte_always_inline void slots_turn(struct pl_nvme_qpair *qp, size_t top,
+						  const volatile struct pl_nvme_cqe *cqe)
+{
+	size_t head = (size_t)(cqe - qp->cq);
+	uint16_t slot = qp->free_slots[top];
+
+	if (unlikely(head >= top))
+		return;
+	qp->free_slots[top] = qp->free_slots[head];
+	qp->free_slots[head] = slot;
 }
 
 /* As the loop of pl_nvme_poll(), for what that leaves: parts of split ops, and completions that
@@ -241,8 +255,10 @@ uint16_t pl_nvme_poll(struct pl_nvme_qpair *qp, struct pl_nvme_op **ops, uint16_
 		}
 	}
 	done = poll_keep(qp, cqe, phase, (uint32_t)nb_free);
-	if (done)
+	if (done) {
+		slots_turn(qp, nb_free - 1, cqe);
 		ring_cq(qp);
+	}
 	return (uint16_t)done;
 }
 

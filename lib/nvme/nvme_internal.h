@@ -23,7 +23,7 @@
 #define NVME_MAX_AERS	   4u
 #define NVME_MAX_NAMESPACES 1024u
 #define NVME_PHASE	   0x10000u /* the phase tag in dword 3 of a CQE */
-#define NVME_MAX_ENTRIES   4096u /* of a queue: leaves an identifier 4 bits of generation */
+#define NVME_MAX_ENTRIES   1024u /* of a queue: leaves an identifier 6 bits of generation */
 /* Entries of pl_nvme_qpair.cid_of: the identifier in bits 15:0, and what makes it no plain one. */
 #define NVME_CID_FREE	   0x80000000u /* nothing in flight; the identifier to use next */
 #define NVME_CID_SPLIT	   0x40000000u /* in flight, a part of a split op */
@@ -45,7 +45,9 @@ typedef uint64_t __attribute__((may_alias)) ring_qword;
  *
  * A command in flight has a slot. Its identifier is the slot's number in the low bits (slot_mask)
  * and a generation above, another one each time the slot is used: the second completion of an
- * earlier command names no command in flight. The highest slot of the mask is never used, so
+ * earlier command names no command in flight. Generations start anywhere, so that a queue that is
+ * created anew does not repeat those of the last one, and slots take turns, so that they do not soon
+ * wrap where few commands are in flight. The highest slot of the mask is never used, so
  * neither is FFFFh, which the Error Information log has for "no command".
  */
 struct pl_nvme_qpair {
@@ -90,7 +92,7 @@ struct pl_nvme_qpair {
 	 * slot_mask is never touched. */
 	uint32_t cid_of[NVME_MAX_ENTRIES] __rte_cache_aligned;
 	struct pl_nvme_op *op_of[NVME_MAX_ENTRIES]; /* valid while in flight */
-	uint16_t free_slots[NVME_MAX_ENTRIES]; /* a stack: the slot used last is the warmest */
+	uint16_t free_slots[NVME_MAX_ENTRIES]; /* a stack: the slots used last are the warmest */
 } __rte_cache_aligned;
 
 LIST_HEAD(nvme_qpair_list, pl_nvme_qpair);

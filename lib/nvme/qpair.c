@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <rte_random.h>
+
 #include "nvme_internal.h"
 #include "pl_inject.h"
 #include "pl_log.h"
@@ -91,7 +93,7 @@ static struct pl_nvme_qpair *qpair_alloc(uint32_t entries)
 	qp->slot_mask = rte_align32pow2(entries) - 1;
 	qp->cid_next = NVME_CID_FREE | (uint32_t)(qp->slot_mask + 1);
 	for (uint32_t i = 0; i <= qp->slot_mask; i++)
-		qp->cid_of[i] = i;
+		qp->cid_of[i] = ((uint16_t)rte_rand() & ~(uint32_t)qp->slot_mask) | i;
 	return qp;
 }
 

@@ -93,11 +93,12 @@ static void test_late_duplicate(void **state)
 	pl_mem_free(buf);
 }
 
-/* The slot of a command gets another identifier each time, of all generations there are, and FFFFh
- * is none of them. */
+/* One command after the other: slots take turns and get another identifier each time, of all
+ * generations there are, so none comes again soon, and FFFFh never. */
 static void test_generations(void **state)
 {
 	static const uint32_t depths[] = { 2, 3, 16, 17 };
+	static bool seen[65536];
 	void *buf = dma_alloc(PAGE);
 
 	(void)state;
@@ -105,23 +106,42 @@ static void test_generations(void **state)
 		struct pl_nvme_qpair *qp = qpair_of(LIAR, depths[d], 0);
 		uint32_t generations = 65536 / (uint32_t)(qp->slot_mask + 1);
 		struct pl_nvme_op op;
-		uint16_t first, cid = 0;
 
-		assert_true(generations >= 16);
 		pl_nvme_op_read(&op, ns_of(LIAR, 1), buf, 0, 1);
-		first = (uint16_t)qp->cid_of[0];
-		for (uint32_t i = 0; i <= generations; i++) {
+		memset(seen, 0, sizeof(seen));
+		for (uint32_t i = 0; i < generations * (depths[d] - 1) / 2; i++) {
 			volatile const struct pl_nvme_cqe *cqe = qp->cqe;
+			uint16_t cid;
 
 			assert_int_equal(run_op(qp, &op), 0);
 			cid = cqe->cid;
 			assert_int_not_equal(cid, 0xffff);
-			assert_int_equal(cid & qp->slot_mask, 0);
-			assert_true((cid == first) == (i % generations == 0));
+			assert_in_range(cid & qp->slot_mask, 0, depths[d] - 2);
+			assert_false(seen[cid]);
+			seen[cid] = true;
 		}
 		pl_nvme_qpair_destroy(qp);
 	}
 	pl_mem_free(buf);
+}
+
+/* A queue that is deleted and created again has other identifiers than before: its generations begin
+ * anywhere. Once in so many times they begin where the last ones did. */
+static void test_recreated(void **state)
+{
+	uint32_t same = 0;
+
+	(void)state;
+	for (int i = 0; i < 8; i++) {
+		struct pl_nvme_qpair *qp = qpair_of(LIAR, 8, PAGE);
+		uint32_t before = qp->cid_of[0];
+
+		pl_nvme_qpair_destroy(qp);
+		qp = qpair_of(LIAR, 8, PAGE);
+		same += qp->cid_of[0] == before;
+		pl_nvme_qpair_destroy(qp);
+	}
+	assert_in_range(same, 0, 2); /* of 8192 generations */
 }
 
 /* A stopped queue pair stays stopped, whatever the device makes of the entry afterwards. */
@@ -431,7 +451,7 @@ int main(void)
 		cmocka_unit_test(test_bogus_completion),
 		cmocka_unit_test(test_bogus_completion_while_splitting),
 		cmocka_unit_test(test_late_duplicate),
-		cmocka_unit_test(test_generations),
+		cmocka_unit_test(test_generations), cmocka_unit_test(test_recreated),
 		cmocka_unit_test(test_stopped_for_good),
 		cmocka_unit_test(test_bogus_admin_completion),
 		cmocka_unit_test(test_late_admin_duplicate),

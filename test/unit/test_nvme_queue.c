@@ -226,7 +226,7 @@ static void test_wrap_all_in_cmb(void **state)
 }
 
 /* The largest queue there is and its neighbours, on a controller that could have larger ones: an
- * identifier keeps four bits for its generation. */
+ * identifier keeps six bits for its generation. */
 static void test_wrap_largest(void **state)
 {
 	struct pl_nvme_qpair_opts opts = { .opts_size = sizeof(opts), .max_xfer = 4096 };
@@ -235,16 +235,14 @@ static void test_wrap_largest(void **state)
 	(void)state;
 	pl_nvme_ctrlr_info(ctrlr_of(BIG_DEV), &info);
 	assert_int_equal(NVME_CAP_MQES(info.cap) + 1, 65536);
-	assert_int_equal(info.max_entries, 4096);
-	for (opts.depth = 4095; opts.depth <= 4096; opts.depth++)
-		wrap(BIG_DEV, &opts, 4 * 65536, opts.depth == 4096 ? 64 : 32);
-	opts.depth = 2048;
-	wrap(BIG_DEV, &opts, 4 * 65536, 4);
-	opts.depth = 4097;
+	assert_int_equal(info.max_entries, 1024);
+	for (opts.depth = 1023; opts.depth <= 1024; opts.depth++)
+		wrap(BIG_DEV, &opts, 4 * 65536, opts.depth == 1024 ? 256 : 32);
+	opts.depth = 1025;
 	assert_int_equal(
 		pl_nvme_qpair_create(ctrlr_of(BIG_DEV), &opts, &(struct pl_nvme_qpair *){ 0 }),
 		-EINVAL);
-	assert_errmsg("2 to 4096");
+	assert_errmsg("2 to 1024");
 }
 
 /* A full queue takes nothing, says why, and rings no doorbell. */

@@ -57,7 +57,7 @@ PL_API struct pl_nvme_ctrlr *pl_nvme_ctrlr_get(const char *name);
 /** The controller after @p prev in the order of the command line; NULL starts, NULL ends. */
 PL_API struct pl_nvme_ctrlr *pl_nvme_ctrlr_next(const struct pl_nvme_ctrlr *prev);
 
-/** What a controller is, fixed once it is up. */
+/** What a controller is, as it said when it came up, or when it was reset last. */
 struct pl_nvme_ctrlr_info {
 	const char *name;
 	const char *transport;	/**< "nvme_emu", "vfio" */
@@ -72,7 +72,7 @@ struct pl_nvme_ctrlr_info {
 	uint32_t cmbloc;	/**< CMBLOC as enabled; 0 without a CMB */
 	uint32_t cmbsz;
 	uint32_t pmrcap;	/**< 0 without a PMR */
-	uint32_t max_entries;	/**< entries a queue may have: CAP.MQES + 1, at most 4096, so that
+	uint32_t max_entries;	/**< entries a queue may have: CAP.MQES + 1, at most 1024, so that
 				     command identifiers have a generation */
 	uint32_t max_xfer;	/**< bytes one command may move (MDTS), at most 4 MiB */
 	uint16_t io_queues;	/**< queue pairs the controller granted */
@@ -104,7 +104,8 @@ PL_API struct pl_p2p_heap *pl_nvme_ctrlr_heap(const struct pl_nvme_ctrlr *ctrlr,
  * @return 0; -EIO if the status is not 0; -ETIMEDOUT after 60 s (Format NVM: an hour), -ENODEV if it
  *   is gone, asked back, or answered a command that is not in flight: then the controller has failed,
  *   and its DMA was stopped, so that @p buf may be freed (where that failed, pl_errmsg() and the log
- *   say so, and @p buf must stay until it was reset or removed); -EINVAL if @p len exceeds 4096 or the command is the library's.
+ *   say so, and @p buf must stay until it was reset or removed); -EINVAL if @p len exceeds 4096 or the
+ *   command is the library's.
  */
 PL_API int pl_nvme_admin(struct pl_nvme_ctrlr *ctrlr, struct pl_nvme_sqe *sqe, void *buf,
 			 size_t len, uint32_t *dw0, uint16_t *status);
@@ -288,8 +289,9 @@ PL_API int pl_nvme_qpair_create(struct pl_nvme_ctrlr *ctrlr, const struct pl_nvm
 /**
  * Deletes the queues, then frees. Ops still in flight are forgotten: the controller has stopped
  * touching their buffers when this returns. For that, one that refuses to delete the submission
- * queue is stopped as a whole, and has failed. Any thread, once no other uses the pair. NULL is
- * ignored.
+ * queue is stopped as a whole, and has failed; where not even that can be done the log says so, and
+ * the buffers must stay until it was reset or removed. Any thread, once no other uses the pair. NULL
+ * is ignored.
  */
 PL_API void pl_nvme_qpair_destroy(struct pl_nvme_qpair *qp);
 
@@ -319,9 +321,9 @@ PL_API uint16_t pl_nvme_poll(struct pl_nvme_qpair *qp, struct pl_nvme_op **ops, 
 
 /**
  * Why submit accepted fewer ops than offered: 0 if only for lack of slots; -EINVAL if the first op
- * it left is malformed (unknown opcode, no LBAs, another controller's namespace, misaligned or, in
- * debug builds, unregistered buffer), with a message; -EIO once the queue pair is stopped (the
- * controller posted a completion for no command in flight).
+ * it left is malformed (unknown opcode, no LBAs, another controller's namespace or one that a reset
+ * retired, misaligned or, in debug builds, unregistered buffer), with a message; -EIO once the queue
+ * pair is stopped (the controller posted a completion for no command in flight).
  */
 PL_API int pl_nvme_qpair_error(const struct pl_nvme_qpair *qp);
 
