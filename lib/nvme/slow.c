@@ -201,6 +201,8 @@ int nvme_submit_slow(struct pl_nvme_qpair *qp, struct pl_nvme_op *op)
 		return 0;
 	if (op->ns->ctrlr != qp->ctrlr)
 		return refuse(qp, op, "its namespace is another controller's");
+	if (nvme_ns_retired(op->ns))
+		return refuse(qp, op, "its namespace went with a reset, or is another one since");
 	if (op->nlb == 0 && op->opc != NVME_CMD_FLUSH)
 		return refuse(qp, op, "it has no blocks");
 	if (has_buffer(op) && ((uintptr_t)op->buf & 3))
