@@ -212,7 +212,7 @@ static int verify(struct pl_nvme_ctrlr *c, struct nvme_devmem *mem)
 		    pl_fail(-ENOMEM, "%s cannot be identified: %s", c->info.name, pl_errmsg());
 	if (rc == 0)
 		rc = verify_own_address(c, mem, page, want);
-	pl_mem_free(want);
+	nvme_admin_buf_free(c, want);
 	pl_p2p_free(mem->heap, page);
 	return rc;
 }

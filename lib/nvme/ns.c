@@ -96,8 +96,10 @@ static void learn_names(struct pl_nvme_ns *ns, const uint8_t *list, uint8_t *csi
 /* Optional before NVMe 1.3, so that a controller without answers with an error. */
 static int identify_names(struct pl_nvme_ns *ns, void *page, uint8_t *csi)
 {
-	int rc = nvme_identify(ns->ctrlr, NVME_CNS_NS_DESCS, ns->nsid, page);
+	int rc;
 
+	memset(page, 0, NVME_PAGE_SIZE); /* or what it does not write is the last answer's */
+	rc = nvme_identify(ns->ctrlr, NVME_CNS_NS_DESCS, ns->nsid, page);
 	*csi = NVME_CSI_NVM;
 	if (rc == 0)
 		learn_names(ns, page, csi);
@@ -115,8 +117,10 @@ static int identify_zones(struct pl_nvme_ns *ns, uint32_t format, void *page)
 		.cdw10 = NVME_CNS_CSI_NS,
 		.cdw11 = NVME_CSI_CDW11(NVME_CSI_ZONED),
 	};
-	int rc = nvme_admin_locked(ns->ctrlr, &sqe, page, NVME_PAGE_SIZE, NULL, NULL);
+	int rc;
 
+	memset(page, 0, NVME_PAGE_SIZE);
+	rc = nvme_admin_locked(ns->ctrlr, &sqe, page, NVME_PAGE_SIZE, NULL, NULL);
 	if (rc == -EIO)
 		return unusable(ns, "it is zoned, and does not tell the size of its zones");
 	if (rc)
@@ -144,9 +148,11 @@ static int identify_command_set(struct pl_nvme_ns *ns, uint32_t format, void *pa
 static int identify(struct pl_nvme_ns *ns, void *page)
 {
 	const struct pl_nvme_id_ns *id = page;
-	int rc = nvme_identify(ns->ctrlr, NVME_CNS_NS, ns->nsid, page);
 	uint32_t format;
+	int rc;
 
+	memset(page, 0, NVME_PAGE_SIZE);
+	rc = nvme_identify(ns->ctrlr, NVME_CNS_NS, ns->nsid, page);
 	if (rc == 0)
 		rc = learn_size(ns, id);
 	if (rc)
@@ -269,7 +275,7 @@ static int say_what_is_left_out(struct pl_nvme_ctrlr *ctrlr, uint32_t last, uint
 		PL_LOG(NOTICE, "%s: %u%s of its namespaces are left out, from %u on: Peerlane uses the "
 		       "first %u", ctrlr->info.name, more, more == IDS_PER_LIST ? " or more" : "", ids[0],
 		       NVME_MAX_NAMESPACES);
-	return rc;
+	return rc == -EIO ? 0 : rc; /* not to know how many is no reason not to drive it */
 }
 
 static int find_all(struct pl_nvme_ctrlr *ctrlr, uint32_t *ids, void *page)
