@@ -77,8 +77,14 @@ static int both_unmap(struct pl_ioas *base, uint64_t iova, size_t len)
 {
 	struct pl_ioas *first = both(base)->of[0], *second = both(base)->of[1];
 	int rc = first->ops->unmap(first, iova, len);
+	int other = second->ops->unmap(second, iova, len);
 
-	return rc ? rc : second->ops->unmap(second, iova, len);
+	/* Once more after one of the two failed: there is nothing left to unmap in the other. */
+	if (rc == -ENOENT && other == 0)
+		return 0;
+	if (other == -ENOENT && rc == 0)
+		return 0;
+	return rc ? rc : other;
 }
 
 static int both_fault_next(struct pl_ioas *base, struct pl_iommu_fault *fault)

@@ -138,12 +138,13 @@ static void chunk_destroy(int sort, struct chunk *c)
 	pool.stats.chunks--;
 	pool.stats.mapped -= c->info.len;
 	pool.stats.taken -= c->info.len - c->extents.free_bytes;
-	pl_region_remove(c->info.va);
-	/* What devices still reach must not become anybody else's memory. */
-	if (pl_ioas_unmap(pool.ioas, c->info.va, c->info.len) == 0)
+	/* What devices still reach must not become anybody else's memory, and is told of as before. */
+	if (pl_ioas_unmap(pool.ioas, c->info.va, c->info.len) == 0) {
+		pl_region_remove(c->info.va);
 		rte_free(c->info.va);
-	else
+	} else {
 		PL_LOG(ERR, "%zu bytes of the EAL's memory are lost: %s", c->info.len, pl_errmsg());
+	}
 	pl_extents_fini(&c->extents);
 	free(c);
 }
