@@ -118,14 +118,13 @@ static int choose_pages(void)
 	return 0;
 }
 
-/* All that librte_eal takes at start is touched, and mapped for devices, at once. */
+/* All that librte_eal takes at start is touched at once. */
 static int check_memory(void)
 {
 	struct pl_memory_want want = {
 		.bytes = args.mem_bytes ? args.mem_bytes : args.conf.no_huge ? NO_HUGE_BYTES : 0,
 		.option = args.mem_option,
 		.huge = !args.conf.no_huge,
-		.pinned = args.conf.nb_pcis > 0,
 	};
 
 	return pl_memory_check(&want);

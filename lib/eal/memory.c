@@ -13,7 +13,6 @@
 #include "memory.h"
 #include "pl_log.h"
 
-#define CAP_IPC_LOCK_BIT 14 /* <linux/capability.h>: pins without limit */
 /* The kernel's "unlimited" of a version 1 cgroup: the largest number of whole pages. */
 #define CGROUP_V1_MAX ((unsigned long long)LLONG_MAX & ~4095ull)
 
@@ -238,23 +237,6 @@ static void look_at_address_space(struct room *room)
 	}
 }
 
-/* What the kernel pins for devices counts by process or by user, which no file tells. */
-static void look_at_memlock(struct room *room, size_t want)
-{
-	unsigned long long caps = 0;
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_MEMLOCK, &limit) || limit.rlim_cur == RLIM_INFINITY ||
-	    (field(open_below("/proc/self/status"), "CapEff:", 16, &caps) &&
-	     caps >> CAP_IPC_LOCK_BIT & 1))
-		return;
-	if (least(room, limit.rlim_cur, 0)) {
-		snprintf(room->where, sizeof(room->where), "to be pinned within RLIMIT_MEMLOCK");
-		snprintf(room->remedy, sizeof(room->remedy),
-			 "ulimit -l %zu (and memlock in /etc/security/limits.conf)", want >> 10);
-	}
-}
-
 int pl_memory_check(const struct pl_memory_want *want)
 {
 	struct room room = { .bytes = ULLONG_MAX };
@@ -266,8 +248,6 @@ int pl_memory_check(const struct pl_memory_want *want)
 		look_at_cgroups(&room);
 		look_at_address_space(&room);
 	}
-	if (want->pinned)
-		look_at_memlock(&room, want->bytes);
 	if (want->bytes <= room.bytes)
 		return 0;
 	return pl_fail(given ? -EINVAL : -ENOMEM,

@@ -16,14 +16,13 @@ struct pl_memory_want {
 	size_t bytes;
 	const char *option; /* that asked for them, such as "-m"; NULL: nobody did */
 	bool huge;	    /* hugepages, which were counted already */
-	bool pinned;	    /* PCI devices will reach it */
 };
 
 /*
  * 0 if @want is there: by the machine's MemAvailable, by what the NUMA nodes have that the process's
- * cpuset allows, by the limits of its memory cgroup and those above it (either version), by
- * RLIMIT_AS and, unless it has CAP_IPC_LOCK, by RLIMIT_MEMLOCK. What cannot be read is no limit.
- * Else, with a message that says which of them is the least, how much is left and what helps:
+ * cpuset allows, by the limits of its memory cgroup and those above it (either version), and by
+ * RLIMIT_AS. What cannot be read is no limit. RLIMIT_MEMLOCK bounds what is mapped for devices, which
+ * is less and comes later. Else, with a message that says which of them is the least, how much is left and what helps:
  * -EINVAL if an option asked for that much, or -ENOMEM.
  */
 int pl_memory_check(const struct pl_memory_want *want);

@@ -136,27 +136,9 @@ static void test_cpuset(void **state)
 
 static void test_limits(void **state)
 {
-	struct pl_memory_want want = { .bytes = 65 * MIB, .option = "-m", .pinned = true };
 	struct rlimit old, low;
 
 	(void)state;
-	assert_int_equal(getrlimit(RLIMIT_MEMLOCK, &old), 0);
-	low = (struct rlimit){ .rlim_cur = 8 << 20, .rlim_max = old.rlim_max };
-	if (old.rlim_max < low.rlim_cur)
-		low.rlim_cur = old.rlim_max;
-	assert_int_equal(setrlimit(RLIMIT_MEMLOCK, &low), 0);
-	assert_int_equal(pl_memory_check(&want), -EINVAL);
-	assert_non_null(strstr(pl_errmsg(), "RLIMIT_MEMLOCK"));
-	assert_non_null(strstr(pl_errmsg(), "ulimit -l 66560"));
-	want.huge = true; /* pinned all the same */
-	assert_int_equal(pl_memory_check(&want), -EINVAL);
-	want.pinned = want.huge = false;
-	assert_int_equal(pl_memory_check(&want), 0);
-	want.pinned = true;
-	tree_file("/proc/self/status", "VmSize:\t 1024 kB\nCapEff:\t0000000000004000\n");
-	assert_int_equal(pl_memory_check(&want), 0);
-	assert_int_equal(setrlimit(RLIMIT_MEMLOCK, &old), 0);
-
 #ifndef __SANITIZE_ADDRESS__ /* which has taken more than any limit */
 	assert_int_equal(getrlimit(RLIMIT_AS, &old), 0);
 	tree_file("/proc/self/status", "VmSize:\t 1073741824 kB\n"); /* 1 TiB */
