@@ -61,7 +61,7 @@ static int take_provider(struct pl_copy *job)
 		return 0;
 	nvme_ctrlr_use(job->provider);
 	job->using = true;
-	return nvme_devmem_proof_begin(job->provider, job->plan.kind, &job->proof);
+	return 0;
 }
 
 static int alloc_bufs(struct pl_copy *job)
@@ -155,6 +155,9 @@ int pl_copy_create(const struct pl_copy_opts *given, struct pl_copy **out)
 		rc = take_provider(job);
 	if (rc == 0)
 		rc = alloc_bufs(job);
+	/* Behind the buffers, which are to have the longest run. */
+	if (rc == 0 && job->provider)
+		rc = nvme_devmem_proof_begin(job->provider, job->plan.kind, &job->proof);
 	if (rc == 0)
 		rc = job->src.ops->open(&job->src, job);
 	if (rc == 0)
@@ -277,11 +280,13 @@ static int timed_out(const struct pl_copy *job, uint32_t seconds)
 static int stuck(struct pl_copy *job)
 {
 	struct copy_end *ends[] = { &job->src, &job->dst };
+	/* To flush takes the destination alone. */
+	size_t first = job->stats.phase == PL_COPY_SYNCING ? 1 : 0;
 	uint64_t now, idle;
 	uint32_t seconds;
 	int rc;
 
-	for (size_t i = 0; i < RTE_DIM(ends); i++) {
+	for (size_t i = first; i < RTE_DIM(ends); i++) {
 		rc = ends[i]->ops->error(ends[i]);
 		if (rc)
 			return rc;
@@ -290,14 +295,14 @@ static int stuck(struct pl_copy *job)
 	if (now - job->last_asked < job->suspect)
 		return 0;
 	job->last_asked = now;
-	rc = asked_back(job);
+	rc = first ? 0 : asked_back(job);
 	if (rc)
 		return rc;
 	idle = now - job->last_progress;
 	if (idle < job->suspect)
 		return 0;
 	/* Long enough to look: a device that is gone or was reset will not answer any more. */
-	for (size_t i = 0; i < RTE_DIM(ends); i++) {
+	for (size_t i = first; i < RTE_DIM(ends); i++) {
 		rc = ends[i]->ops->check(ends[i]);
 		if (rc)
 			return rc;
@@ -306,10 +311,17 @@ static int stuck(struct pl_copy *job)
 	return idle < seconds * rte_get_tsc_hz() ? 0 : timed_out(job, seconds);
 }
 
+/* Who asks to stop what is done already gets what was asked for before. */
+static bool complete(const struct pl_copy *job)
+{
+	return job->stats.bytes_copied == job->plan.bytes &&
+	       (!job->verify || job->stats.bytes_verified == job->plan.bytes);
+}
+
 static int finish(struct pl_copy *job)
 {
 	release_provider(job);
-	if (job->cancelled && job->stats.phase != PL_COPY_DONE)
+	if (job->cancelled && job->stats.phase != PL_COPY_DONE && !complete(job))
 		copy_fail(job, pl_fail(-ECANCELED, "the copy was stopped"));
 	if (job->stats.phase != PL_COPY_DONE && job->dst.ops->finish)
 		job->dst.ops->finish(&job->dst, job);
@@ -338,13 +350,23 @@ static int after_syncing(struct pl_copy *job)
 	return 1;
 }
 
-/* @stuck: the queues are not drained, and will not be. */
-static int after_copying(struct pl_copy *job, bool stuck)
+/* Whether the destination will answer a Flush. @stuck: why the queues are not drained, and will not
+ * be; the source or the provider may be the reason. */
+static bool can_sync(struct pl_copy *job, int stuck)
+{
+	struct copy_end *dst = &job->dst;
+
+	if (job->no_sync || !job->stats.bytes_copied || stuck == -ETIMEDOUT)
+		return false;
+	return !stuck || (dst->ops->error(dst) == 0 && dst->ops->check(dst) == 0);
+}
+
+static int after_copying(struct pl_copy *job, int stuck)
 {
 	int rc;
 
 	end_copying(job);
-	if (job->no_sync || stuck || !job->stats.bytes_copied)
+	if (!can_sync(job, stuck))
 		return after_syncing(job);
 	job->stats.phase = PL_COPY_SYNCING;
 	job->last_progress = rte_rdtsc();
@@ -400,7 +422,7 @@ int pl_copy_poll(struct pl_copy *job)
 	}
 	switch (job->stats.phase) {
 	case PL_COPY_COPYING:
-		return after_copying(job, rc != 0);
+		return after_copying(job, rc);
 	case PL_COPY_SYNCING:
 		return after_syncing(job);
 	default:

@@ -54,7 +54,7 @@ struct copy_end_ops {
 
 	/* Takes what submit and poll need, when the job's buffers are there. */
 	int (*open)(struct copy_end *end, struct pl_copy *job);
-	/* Bytes that one transfer of the device moves at most. */
+	/* Bytes that a transfer of the device moves at most: each of them may be lost by itself. */
 	size_t (*piece)(const struct copy_end *end);
 	/* Before the first I/O. NULL: nothing to do. */
 	int (*begin)(struct copy_end *end, struct pl_copy *job);

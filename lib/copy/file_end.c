@@ -25,6 +25,7 @@
 #define FILE_ENDED (-4096) /* in copy_io.error; the kernel's errnos end before */
 
 #define MAX_DEPTH 4096u
+#define SPLIT_LEAST ((size_t)4096)
 #define SECTOR    512u /* what the kernel splits requests in */
 
 /* ---- ranges ---- */
@@ -109,16 +110,14 @@ static int file_open(struct copy_end *end, struct pl_copy *job)
 	return 0;
 }
 
+/* Extents and stripes split what the device would move at once, down to a file system's block, and
+ * the kernel even that if the device moves less. */
 static size_t file_piece(const struct copy_end *end)
 {
-	size_t max = end->file.handle->max_io, block = end->block;
+	size_t max = end->file.handle->max_io;
 
-	if (!max)
-		return SIZE_MAX;
-	/* The kernel splits even a single block of a file system if its device moves less at once. */
-	if (max < block)
-		block = RTE_MIN(block, (size_t)SECTOR);
-	return RTE_MAX(RTE_ALIGN_FLOOR(max, block), block);
+	max = max ? RTE_MIN(max, SPLIT_LEAST) : SPLIT_LEAST;
+	return RTE_MAX(RTE_ALIGN_FLOOR(max, (size_t)SECTOR), (size_t)SECTOR);
 }
 
 /* A file that grew and has not got all ends with the prefix that is acknowledged, but not before

@@ -122,7 +122,8 @@ static void acknowledge(struct pl_copy *job, struct copy_slot *slot)
 	free_slot(job, slot);
 }
 
-/* What this round saw counts if the provider is alive now: it was all the time, then. */
+/* What this round saw counts if the provider is alive now. A reset would have cleared CC.EN, which nobody
+ * but us sets again, so it was alive before as well. */
 static void settle(struct pl_copy *job)
 {
 	int rc;

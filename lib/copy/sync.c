@@ -24,8 +24,11 @@ bool sync_round(struct pl_copy *job)
 	struct copy_end *dst = &job->dst;
 	struct copy_io *done;
 
-	if (!dst->ops->poll(dst, &done, 1))
-		return true;
+	/* A write of a copy that could not be drained is nobody's to acknowledge any more. */
+	do
+		if (!dst->ops->poll(dst, &done, 1))
+			return true;
+	while (done != &job->sync_io);
 	job->last_progress = rte_rdtsc();
 	if (done->error)
 		copy_fail(job, dst->ops->failed(dst, done, ""));

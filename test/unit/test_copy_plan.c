@@ -269,6 +269,12 @@ static void test_depth(void **state)
 		pl_p2p_free(heap, first);
 		assert_int_equal(accepted(o).depth, 3);
 		pl_p2p_free(heap, second);
+		/* Nor if that is the first run. */
+		assert_int_equal(pl_p2p_alloc(heap, 12 * PAGE, 0, &first), 0);
+		assert_int_equal(pl_p2p_alloc(heap, PAGE, 0, &second), 0);
+		pl_p2p_free(heap, first);
+		assert_int_equal(accepted(o).depth, 3);
+		pl_p2p_free(heap, second);
 	}
 	/* Queues of 9 entries hold 8 commands. */
 	o = opts_of(BARE, A, 64);

@@ -92,6 +92,27 @@ static void test_flush_after_failure(void **state)
 	job_check_target(job);
 	pl_copy_destroy(job);
 
+	/* The source is gone: it is not needed for that. */
+	job = job_start(&opts);
+	job_poll_to(job, LEN / 2);
+	inject(SRC, &(struct nvme_emu_inject){ .fault = NVME_EMU_FAULT_GONE });
+	assert_int_equal(job_finish(job), -ENODEV);
+	assert_int_equal(stats_of(job).sync, PL_COPY_SYNCED);
+	pl_copy_destroy(job);
+	inject(SRC, &(struct nvme_emu_inject){ .fault = NVME_EMU_FAULT_NONE });
+	pl_nvme_qpair_destroy(src_qp);
+	assert_int_equal(pl_nvme_ctrlr_reset(ctrlr_of(SRC)), 0);
+	src_qp = qpair_of(SRC, 64, 0);
+
+	/* To stop what is complete comes too late. */
+	job = job_start(&opts);
+	while (stats_of(job).phase == PL_COPY_COPYING)
+		assert_int_equal(pl_copy_poll(job), 1);
+	pl_copy_cancel(job);
+	assert_int_equal(job_finish(job), 0);
+	assert_int_equal(job_check_target(job), LEN);
+	pl_copy_destroy(job);
+
 	/* Not if there is nobody to do it. */
 	job = job_start(&opts);
 	job_poll_to(job, LEN / 2);

@@ -30,7 +30,8 @@
  * things in this order:
  *
  * 1. Before the read a random nonce is stamped into the last 8 bytes of every `landing_unit` of the
- *    buffer, and after the completion all of them must be gone.
+ *    buffer, and after the completion all of them must be gone. (Not in the source's own memory,
+ *    where nothing crosses the fabric.)
  * 2. The destination's write completes.
  * 3. After that, once for a burst of completions, the provider is proven to be alive and the same: its
  *    registers are as the library programmed them, a random canary in its memory is there, and it was
