@@ -306,7 +306,7 @@ static void test_invalid_namespace(void **state)
 		uint16_t status;
 
 		made.nsid = nsids[i];
-		made.sqe0 = (uint64_t)nsids[i] << 32;
+		made.sqe0 = (uint64_t)nsids[i] << 32 | made.ctrlr->ns_tag;
 		status = CODE(run(&made, NVME_CMD_READ, in, 0, 1, 0));
 		/* 4 is valid but not active, which has a status of its own (6.1.5). */
 		assert_int_equal(status,
