@@ -28,9 +28,7 @@ void copy_fail(struct pl_copy *job, int err)
 		return;
 	/* The CPU knows more than that data did not arrive. */
 	if (job->provider && nvme_ctrlr_lost(job->provider))
-		err = pl_fail(-ENODEV, "%s: its memory was taken away from this process (SIGBUS): it was "
-			      "unbound, decodes no memory or sleeps; after that, reset the controller",
-			      job->plan.provider);
+		err = nvme_ctrlr_lost_fail(job->provider);
 	job->error = err;
 	snprintf(job->message, sizeof(job->message), "%s", pl_errmsg());
 }

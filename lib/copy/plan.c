@@ -33,13 +33,6 @@ static bool allowed(const struct pl_nvme_ctrlr *ctrlr, enum pl_mem_kind kind, en
 	}
 }
 
-static const char *kind_name(enum pl_mem_kind kind)
-{
-	static const char *const names[PL_MEM_KINDS] = { "host", "CMB", "PMR" };
-
-	return names[kind];
-}
-
 static const char *ctrlr_name(const struct pl_nvme_ctrlr *ctrlr)
 {
 	struct pl_nvme_ctrlr_info info;
@@ -107,10 +100,10 @@ static int too_small(const struct pl_copy *job, const struct pl_nvme_ctrlr *ctrl
 
 	if (fit == 0)
 		return pl_fail(-EINVAL, "the %s of %s has %zu KiB free beside the canary's page, too "
-			       "small for one chunk of %u bytes: lower -o, or use --via host", kind_name(kind),
+			       "small for one chunk of %u bytes: lower -o, or use --via host", pl_mem_kind_name(kind),
 			       ctrlr_name(ctrlr), room >> 10, job->plan.chunk);
 	return pl_fail(-EINVAL, "the %s of %s has %zu KiB free beside the canary's page, too small "
-		       "for depth %u x %u bytes%s: use -q %zu or less, a smaller -o, or --via host", kind_name(kind),
+		       "for depth %u x %u bytes%s: use -q %zu or less, a smaller -o, or --via host", pl_mem_kind_name(kind),
 		       ctrlr_name(ctrlr), room >> 10, job->plan.depth,
 		       job->plan.chunk, depth_given ? "" : " (the default)", fit);
 }
@@ -128,7 +121,7 @@ static void take(struct pl_copy *job, struct pl_nvme_ctrlr *ctrlr, enum pl_mem_k
 	p->depth = depth;
 	snprintf(p->provider, sizeof(p->provider), "%s", ctrlr_name(ctrlr));
 	snprintf(p->path, sizeof(p->path), "%s -> %s %s -> %s", job->src.name, p->provider,
-		 kind_name(kind), job->dst.name);
+		 pl_mem_kind_name(kind), job->dst.name);
 	/* Its own writes need no proof; another controller's posted writes do. */
 	p->landing_check = p->landing_check && ctrlr != src;
 	job->provider = ctrlr;

@@ -51,6 +51,9 @@ void pl_pool_stats(struct pl_pool_stats *stats);
 /* Whether all of it is DMA-able. */
 bool pl_mem_registered(const void *buf, size_t len);
 
+/* "CMB" */
+const char *pl_mem_kind_name(enum pl_mem_kind kind);
+
 /* A heap over [va, va + len), page multiples, already mapped for CPU and devices. */
 int pl_p2p_heap_create(const char *owner, enum pl_mem_kind kind, void *va, size_t len,
 		       struct pl_p2p_heap **heap);

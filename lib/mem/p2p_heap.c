@@ -23,9 +23,11 @@ struct pl_p2p_heap {
 	const struct pl_guard *guard; /* NULL: the CPU cannot lose it */
 };
 
-static const char *kind_name(enum pl_mem_kind kind)
+const char *pl_mem_kind_name(enum pl_mem_kind kind)
 {
-	return kind == PL_MEM_PMR ? "PMR" : "CMB";
+	static const char *const names[PL_MEM_KINDS] = { "host", "CMB", "PMR" };
+
+	return names[kind];
 }
 
 int pl_p2p_heap_create(const char *owner, enum pl_mem_kind kind, void *va, size_t len,
@@ -38,16 +40,16 @@ int pl_p2p_heap_create(const char *owner, enum pl_mem_kind kind, void *va, size_
 	if (len == 0 || (((uintptr_t)va | len) & (PL_P2P_PAGE - 1)) != 0 ||
 	    __builtin_add_overflow((uintptr_t)va, len - 1, &last))
 		return pl_fail(-EINVAL, "%s: %zu bytes of %s at %p are not whole pages of %u bytes",
-			       owner, len, kind_name(kind), va, PL_P2P_PAGE);
+			       owner, len, pl_mem_kind_name(kind), va, PL_P2P_PAGE);
 	heap = pl_inject_hit() ? NULL : calloc(1, sizeof(*heap));
 	if (heap == NULL)
-		return pl_fail(-ENOMEM, "no memory for the heap over the %s of %s", kind_name(kind),
+		return pl_fail(-ENOMEM, "no memory for the heap over the %s of %s", pl_mem_kind_name(kind),
 			       owner);
 	heap->info = (struct pl_mem_info){ .va = va, .len = len, .kind = kind, .numa_node = -1 };
 	snprintf(heap->info.owner, sizeof(heap->info.owner), "%s", owner);
 	ret = pl_extents_init(&heap->extents, (uintptr_t)va, len);
 	if (ret != 0) {
-		pl_fail(ret, "no memory for the heap over the %s of %s", kind_name(kind), owner);
+		pl_fail(ret, "no memory for the heap over the %s of %s", pl_mem_kind_name(kind), owner);
 		goto fail_heap;
 	}
 	ret = pl_region_add(&heap->info);
@@ -93,7 +95,7 @@ static int check_there(const struct pl_p2p_heap *heap)
 	const char *why = why_gone(heap);
 
 	return why ? pl_fail(-ENODEV, "%s: its %s %s: reset the controller", heap->info.owner,
-			     kind_name(heap->info.kind), why) :
+			     pl_mem_kind_name(heap->info.kind), why) :
 		     0;
 }
 
@@ -103,7 +105,7 @@ void pl_p2p_heap_destroy(struct pl_p2p_heap *heap)
 		return;
 	if (heap->extents.nb_taken > 0)
 		PL_LOG(WARNING, "%s: %u allocations of its %s (%zu bytes) were never freed",
-		       heap->info.owner, heap->extents.nb_taken, kind_name(heap->info.kind),
+		       heap->info.owner, heap->extents.nb_taken, pl_mem_kind_name(heap->info.kind),
 		       heap->info.len - heap->extents.free_bytes);
 	pl_region_remove(heap->info.va);
 	pl_extents_fini(&heap->extents);
@@ -120,7 +122,7 @@ int pl_p2p_alloc(struct pl_p2p_heap *heap, size_t len, size_t align, void **out)
 
 	if (len == 0)
 		return pl_fail(-EINVAL, "cannot allocate 0 bytes of the %s of %s",
-			       kind_name(heap->info.kind), heap->info.owner);
+			       pl_mem_kind_name(heap->info.kind), heap->info.owner);
 	ret = check_there(heap);
 	if (ret != 0)
 		return ret;
@@ -138,7 +140,7 @@ int pl_p2p_alloc(struct pl_p2p_heap *heap, size_t len, size_t align, void **out)
 			-ENOMEM,
 			"%s: no %zu bytes in a row, aligned to %zu, are free in its %s of %zu "
 			"bytes: %zu are free, at most %zu in a row",
-			heap->info.owner, len, align, kind_name(heap->info.kind), heap->info.len,
+			heap->info.owner, len, align, pl_mem_kind_name(heap->info.kind), heap->info.len,
 			left, largest);
 	/* Outside the lock: the run is this caller's, and a page is 512 posted writes. */
 	*out = (void *)va;
@@ -164,7 +166,7 @@ void pl_p2p_free(struct pl_p2p_heap *heap, void *va)
 	pthread_mutex_unlock(&heap->lock);
 	if (!known)
 		PL_LOG(ERR, "%s: %p is freed but is no allocation of its %s (freed twice?)",
-		       heap->info.owner, va, kind_name(heap->info.kind));
+		       heap->info.owner, va, pl_mem_kind_name(heap->info.kind));
 }
 
 void pl_p2p_heap_stats(struct pl_p2p_heap *heap, struct pl_p2p_heap_stats *stats)

@@ -16,11 +16,6 @@
 #include "pl_log.h"
 #include "pl_stop.h"
 
-static uint32_t read32(struct pl_nvme_ctrlr *c, uint32_t off)
-{
-	return c->t->ops->read32(c->t, off);
-}
-
 static void write32(struct pl_nvme_ctrlr *c, uint32_t off, uint32_t val)
 {
 	c->t->ops->write32(c->t, off, val);
@@ -59,9 +54,9 @@ static int step_read_cap(struct pl_nvme_ctrlr *c)
 		return pl_fail(-ENOTSUP, "%s: the controller is not ready, offline or all zero: CAP reads 0, "
 			       "CSTS %08xh; a virtual function is put online through its physical function: "
 			       "nvme virt-mgmt /dev/nvmeN -c CNTLID -a 9, then a function level reset",
-			       c->info.name, read32(c, NVME_REG_CSTS));
+			       c->info.name, nvme_read32(c, NVME_REG_CSTS));
 	c->info.cap = cap;
-	c->info.version = read32(c, NVME_REG_VS);
+	c->info.version = nvme_read32(c, NVME_REG_VS);
 	c->info.max_entries = RTE_MIN(NVME_CAP_MQES(cap) + 1u, NVME_MAX_ENTRIES);
 	c->db_stride = 1u << NVME_CAP_DSTRD(cap);
 	if (c->t->doorbells_len < 2u * 4u * c->db_stride)
@@ -79,7 +74,7 @@ static int step_read_cap(struct pl_nvme_ctrlr *c)
 /* CC.EN may be cleared only once RDY followed the last change of EN (7.6.2). */
 static int step_disable(struct pl_nvme_ctrlr *c)
 {
-	uint32_t cc = read32(c, NVME_REG_CC), csts = read32(c, NVME_REG_CSTS);
+	uint32_t cc = nvme_read32(c, NVME_REG_CC), csts = nvme_read32(c, NVME_REG_CSTS);
 	int rc = nvme_check_there(c, csts);
 
 	if (rc)
@@ -94,7 +89,7 @@ static int step_disable(struct pl_nvme_ctrlr *c)
 
 static int step_wait_disabled(struct pl_nvme_ctrlr *c)
 {
-	uint32_t csts = read32(c, NVME_REG_CSTS);
+	uint32_t csts = nvme_read32(c, NVME_REG_CSTS);
 	int rc = nvme_check_there(c, csts);
 
 	if (rc)
@@ -128,7 +123,7 @@ static int step_enable(struct pl_nvme_ctrlr *c)
 
 static int step_wait_ready(struct pl_nvme_ctrlr *c)
 {
-	uint32_t csts = read32(c, NVME_REG_CSTS);
+	uint32_t csts = nvme_read32(c, NVME_REG_CSTS);
 	int rc = nvme_check_there(c, csts);
 
 	if (rc)
@@ -268,7 +263,7 @@ static bool wait_csts(struct pl_nvme_ctrlr *c, uint32_t mask, uint32_t want, uin
 	uint64_t deadline = nvme_now_ms() + ms;
 
 	for (;;) {
-		uint32_t csts = read32(c, NVME_REG_CSTS);
+		uint32_t csts = nvme_read32(c, NVME_REG_CSTS);
 
 		if (csts == UINT32_MAX)
 			return false;
@@ -295,7 +290,7 @@ static void shut_down(struct pl_nvme_ctrlr *c)
 
 	if (!c->enabled)
 		return;
-	cc = read32(c, NVME_REG_CC);
+	cc = nvme_read32(c, NVME_REG_CC);
 	if (cc == UINT32_MAX) { /* gone, or its decoding is off and it lives */
 		(void)c->t->ops->master(c->t, false);
 		return;
@@ -304,7 +299,7 @@ static void shut_down(struct pl_nvme_ctrlr *c)
 	if (!wait_csts(c, NVME_CSTS_SHST_MASK, NVME_CSTS_SHST_COMPLETE, c->shutdown_timeout_ms))
 		PL_LOG(WARNING, "%s: the controller did not report that its shutdown completed",
 		       c->info.name);
-	write32(c, NVME_REG_CC, read32(c, NVME_REG_CC) & ~(NVME_CC_EN | NVME_CC_SHN_MASK));
+	write32(c, NVME_REG_CC, nvme_read32(c, NVME_REG_CC) & ~(NVME_CC_EN | NVME_CC_SHN_MASK));
 	/* Its queues' memory is freed next. */
 	if (!wait_csts(c, NVME_CSTS_RDY, 0, c->ready_timeout_ms)) {
 		PL_LOG(WARNING, "%s: the controller did not become not ready", c->info.name);
@@ -464,6 +459,12 @@ bool nvme_ctrlr_reaches(const struct pl_nvme_ctrlr *client, const struct pl_nvme
 bool nvme_ctrlr_lost(const struct pl_nvme_ctrlr *ctrlr)
 {
 	return pl_guard_lost(&ctrlr->t->guard);
+}
+
+int nvme_ctrlr_lost_fail(const struct pl_nvme_ctrlr *ctrlr)
+{
+	return pl_fail(-ENODEV, "%s: its memory was taken away from this process (SIGBUS): it was unbound, "
+		       "decodes no memory or sleeps; after that, reset the controller", ctrlr->info.name);
 }
 
 void pl_nvme_ctrlr_info(const struct pl_nvme_ctrlr *ctrlr, struct pl_nvme_ctrlr_info *info)

@@ -14,11 +14,6 @@
 #include "pl_inject.h"
 #include "pl_log.h"
 
-static uint32_t read32(struct pl_nvme_ctrlr *c, uint32_t off)
-{
-	return c->t->ops->read32(c->t, off);
-}
-
 /* What of Identify Controller is the controller's name: vendor, serial number, model, firmware. */
 #define NAMES_LEN 72u
 
@@ -150,8 +145,8 @@ static bool cmb_find(struct pl_nvme_ctrlr *c, struct devmem_place *at)
 	uint64_t unit;
 
 	cmb_show(c);
-	c->info.cmbloc = read32(c, NVME_REG_CMBLOC);
-	c->info.cmbsz = read32(c, NVME_REG_CMBSZ);
+	c->info.cmbloc = nvme_read32(c, NVME_REG_CMBLOC);
+	c->info.cmbsz = nvme_read32(c, NVME_REG_CMBSZ);
 	if (!NVME_CMBSZ_SZ(c->info.cmbsz))
 		return false;
 	unit = 4096ull << (4 * RTE_MIN(NVME_CMBSZ_SZU(c->info.cmbsz), 6u));
@@ -223,7 +218,7 @@ static int cmb_enable(struct pl_nvme_ctrlr *c)
 		c->t->ops->write64(c->t, NVME_REG_CMBMSC,
 				   (uintptr_t)c->cmb.va | NVME_CMBMSC_CMSE | NVME_CMBMSC_CRE);
 	if (NVME_CAP_CMBS(c->info.cap) &&
-	    read32(c, NVME_REG_CMBSTS) & NVME_CMBSTS_CBAI)
+	    nvme_read32(c, NVME_REG_CMBSTS) & NVME_CMBSTS_CBAI)
 		return pl_fail(-EREMOTEIO, "%s refuses %p as the address of its CMB (CMBSTS.CBAI)",
 			       c->info.name, c->cmb.va);
 	return c->info.cmbsz & NVME_CMBSZ_RDS ? verify(c, &c->cmb) : 0;
@@ -236,7 +231,7 @@ static int pmr_wait(struct pl_nvme_ctrlr *c)
 	uint64_t deadline = nvme_now_ms() + ms;
 	uint32_t status;
 
-	while ((status = read32(c, NVME_REG_PMRSTS)) & NVME_PMRSTS_NRDY) {
+	while ((status = nvme_read32(c, NVME_REG_PMRSTS)) & NVME_PMRSTS_NRDY) {
 		int rc = nvme_check_there(c, status);
 
 		if (rc)
@@ -257,7 +252,7 @@ static bool pmr_find(struct pl_nvme_ctrlr *c, struct devmem_place *at)
 {
 	if (!NVME_CAP_PMRS(c->info.cap))
 		return false;
-	c->info.pmrcap = read32(c, NVME_REG_PMRCAP);
+	c->info.pmrcap = nvme_read32(c, NVME_REG_PMRCAP);
 	at->bir = NVME_PMRCAP_BIR(c->info.pmrcap);
 	at->offset = 0;
 	at->len = c->t->ops->bar_size(c->t, at->bir);
@@ -276,7 +271,7 @@ static int pmr_enable(struct pl_nvme_ctrlr *c)
 
 	c->t->ops->write32(c->t, NVME_REG_PMRMSCU, (uint32_t)(base >> 32));
 	c->t->ops->write32(c->t, NVME_REG_PMRMSCL, (uint32_t)base);
-	if (read32(c, NVME_REG_PMRSTS) & NVME_PMRSTS_CBAI)
+	if (nvme_read32(c, NVME_REG_PMRSTS) & NVME_PMRSTS_CBAI)
 		return pl_fail(-EREMOTEIO, "%s refuses %p as the address of its PMR (PMRSTS.CBAI)",
 			       c->info.name, c->pmr.va);
 	return c->info.pmrcap & NVME_PMRCAP_RDS ? verify(c, &c->pmr) : 0;
@@ -361,8 +356,8 @@ int nvme_devmem_attach(struct pl_nvme_ctrlr *c)
 static bool cmb_is_the_same(struct pl_nvme_ctrlr *c)
 {
 	cmb_show(c);
-	return read32(c, NVME_REG_CMBLOC) == c->info.cmbloc &&
-	       read32(c, NVME_REG_CMBSZ) == c->info.cmbsz;
+	return nvme_read32(c, NVME_REG_CMBLOC) == c->info.cmbloc &&
+	       nvme_read32(c, NVME_REG_CMBSZ) == c->info.cmbsz;
 }
 
 /* Every reset ends here: base addresses are programmed, and both memories attached, again. */

@@ -18,15 +18,10 @@
 #include "nvme_internal.h"
 #include "pl_log.h"
 
-static uint32_t read32(const struct pl_nvme_ctrlr *c, uint32_t off)
-{
-	return c->t->ops->read32(c->t, off);
-}
-
 /* Enabled, ready, neither failed nor shut down (3.1.5, 3.1.6). */
 static bool running(const struct pl_nvme_ctrlr *c)
 {
-	uint32_t cc = read32(c, NVME_REG_CC), csts = read32(c, NVME_REG_CSTS);
+	uint32_t cc = nvme_read32(c, NVME_REG_CC), csts = nvme_read32(c, NVME_REG_CSTS);
 	uint32_t not_ours = NVME_CSTS_CFS | NVME_CSTS_SHST_MASK;
 
 	return cc != UINT32_MAX && csts != UINT32_MAX && (cc & NVME_CC_EN) &&
@@ -38,22 +33,17 @@ static bool cmb_programmed(const struct pl_nvme_ctrlr *c)
 	uint64_t want = (uintptr_t)c->cmb.va | NVME_CMBMSC_CMSE | NVME_CMBMSC_CRE;
 
 	return !NVME_CAP_CMBS(c->info.cap) ||
-	       (read32(c, NVME_REG_CMBMSC) == (uint32_t)want &&
-		read32(c, NVME_REG_CMBMSC + 4) == (uint32_t)(want >> 32));
+	       (nvme_read32(c, NVME_REG_CMBMSC) == (uint32_t)want &&
+		nvme_read32(c, NVME_REG_CMBMSC + 4) == (uint32_t)(want >> 32));
 }
 
 static bool pmr_programmed(const struct pl_nvme_ctrlr *c)
 {
 	uint64_t want = (uintptr_t)c->pmr.va | NVME_PMRMSC_CMSE;
 
-	return (read32(c, NVME_REG_PMRCTL) & NVME_PMRCTL_EN) &&
-	       read32(c, NVME_REG_PMRMSCL) == (uint32_t)want &&
-	       read32(c, NVME_REG_PMRMSCU) == (uint32_t)(want >> 32);
-}
-
-static const char *kind_name(const struct nvme_devmem *mem)
-{
-	return mem->kind == PL_MEM_PMR ? "PMR" : "CMB";
+	return (nvme_read32(c, NVME_REG_PMRCTL) & NVME_PMRCTL_EN) &&
+	       nvme_read32(c, NVME_REG_PMRMSCL) == (uint32_t)want &&
+	       nvme_read32(c, NVME_REG_PMRMSCU) == (uint32_t)(want >> 32);
 }
 
 static uint32_t count_reads(const struct pl_nvme_ctrlr *c, const struct nvme_devmem *mem)
@@ -90,16 +80,14 @@ int nvme_devmem_proof_begin(struct pl_nvme_ctrlr *c, enum pl_mem_kind kind,
 int nvme_devmem_proof_check(const struct nvme_devmem_proof *proof)
 {
 	const struct pl_nvme_ctrlr *c = proof->ctrlr;
-	const char *name = c->info.name, *kind = kind_name(proof->mem);
+	const char *name = c->info.name, *kind = pl_mem_kind_name(proof->mem->kind);
 	uint64_t seen = pl_devmem_read64(proof->canary);
 	bool there = running(c);
 	bool placed = proof->mem->kind == PL_MEM_PMR ? pmr_programmed(c) : cmb_programmed(c);
 
 	/* Asked after the loads: they are what meets SIGBUS. */
 	if (nvme_ctrlr_lost(c))
-		return pl_fail(-ENODEV, "%s: its memory was taken away from this process (SIGBUS): it was "
-			       "unbound, decodes no memory or sleeps; after that, reset the controller",
-			       name);
+		return nvme_ctrlr_lost_fail(c);
 	if (!there || __atomic_load_n(&c->resets, __ATOMIC_ACQUIRE) != proof->resets)
 		return pl_fail(-ENODEV, "%s, whose %s holds the data, is gone, failed or was reset: what its "
 			       "peers read there since may be anything", name, kind);

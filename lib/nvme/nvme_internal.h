@@ -178,6 +178,11 @@ int nvme_wait_over(const struct pl_nvme_ctrlr *ctrlr, const char *what);
 int nvme_ctrlr_start(struct pl_nvme_transport *t, struct pl_nvme_ctrlr **ctrlr);
 void nvme_ctrlr_stop(struct pl_nvme_ctrlr *ctrlr); /* shuts down, removes the transport, frees */
 
+static inline uint32_t nvme_read32(const struct pl_nvme_ctrlr *ctrlr, uint32_t off)
+{
+	return ctrlr->t->ops->read32(ctrlr->t, off);
+}
+
 /* -ENODEV if @reg, of a register that is never all ones, says that nobody answers any more. */
 int nvme_check_there(const struct pl_nvme_ctrlr *ctrlr, uint32_t reg);
 
@@ -190,6 +195,7 @@ int nvme_ctrlr_asked_back(struct pl_nvme_ctrlr *ctrlr);
 
 /* The CPU met SIGBUS in its memory or registers, and has other memory there now (lib/mem/guard.c). */
 bool nvme_ctrlr_lost(const struct pl_nvme_ctrlr *ctrlr);
+int nvme_ctrlr_lost_fail(const struct pl_nvme_ctrlr *ctrlr); /* -ENODEV, and says so */
 /* From one to the other the CPU uses its memory: no reset then. The latter never waits. */
 void nvme_ctrlr_use(struct pl_nvme_ctrlr *ctrlr);
 void nvme_ctrlr_unuse(struct pl_nvme_ctrlr *ctrlr);
