@@ -40,7 +40,8 @@ static int bytes_of(const char *what, const struct app_target *t, uint64_t *byte
 	*bytes = t->bytes;
 	if (t->is_file || !__builtin_mul_overflow(t->nlb, (uint64_t)1 << t->ns->lba_shift, bytes))
 		return 0;
-	return app_fail(-EINVAL, "%s %s: %" PRIu64 " LBAs of %u bytes are more bytes than 64 bits count",
+	return app_fail(-EINVAL,
+			"%s %s: %" PRIu64 " LBAs of %u bytes are more bytes than 64 bits count",
 			what, t->text, t->nlb, 1u << t->ns->lba_shift);
 }
 

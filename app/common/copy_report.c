@@ -178,7 +178,8 @@ static void print_sync(FILE *out, const struct app_copy_result *r)
 		fprintf(out, "sync: the destination has no volatile write cache\n");
 		break;
 	default:
-		fprintf(out, "sync: none; what the destination has cached may not survive a loss of power\n");
+		fprintf(out, "sync: none; what the destination has cached may not survive a loss "
+			     "of power\n");
 	}
 }
 
@@ -226,12 +227,12 @@ void app_copy_print(FILE *out, const struct app_copy_result *r, uint64_t hz)
 		s->commands);
 	if (s->proofs)
 		fprintf(out,
-			"proofs of the provider: %" PRIu64 "; reads of its memory and registers: %" PRIu64
-			", %.1f per chunk\n",
+			"proofs of the provider: %" PRIu64
+			"; reads of its memory and registers: %" PRIu64 ", %.1f per chunk\n",
 			s->proofs, s->device_reads,
-			r->plan.chunk && s->bytes_copied ?
-				(double)s->device_reads * r->plan.chunk / (double)s->bytes_copied :
-				0.0);
+			r->plan.chunk && s->bytes_copied
+				? (double)s->device_reads * r->plan.chunk / (double)s->bytes_copied
+				: 0.0);
 	if (s->bytes_unproven)
 		fprintf(out, "written but unproven: %s since the last proof of the provider\n",
 			app_size_format(s->bytes_unproven, size));
@@ -264,17 +265,19 @@ static json_t *traffic_or_null(const struct app_copy_result *r, const struct pl_
 
 static const char *sync_name(enum pl_copy_sync sync)
 {
-	return sync == PL_COPY_SYNCED ? "done" : sync == PL_COPY_SYNC_NEEDLESS ? "needless" : "none";
+	return sync == PL_COPY_SYNCED          ? "done"
+	       : sync == PL_COPY_SYNC_NEEDLESS ? "needless"
+					       : "none";
 }
 
 static json_t *proof_json(const struct app_copy_result *r)
 {
 	const struct pl_copy_stats *s = &r->stats;
 
-	return json_pack("{s:I, s:I, s:I, s:I, s:s}", "landing_unit", (json_int_t)r->plan.landing_unit,
-			 "provider_checks", (json_int_t)s->proofs, "device_reads",
-			 (json_int_t)s->device_reads, "unproven_bytes", (json_int_t)s->bytes_unproven,
-			 "beyond", r->plan.unproven);
+	return json_pack("{s:I, s:I, s:I, s:I, s:s}", "landing_unit",
+			 (json_int_t)r->plan.landing_unit, "provider_checks", (json_int_t)s->proofs,
+			 "device_reads", (json_int_t)s->device_reads, "unproven_bytes",
+			 (json_int_t)s->bytes_unproven, "beyond", r->plan.unproven);
 }
 
 static json_t *peerlane_json(const struct app_copy_result *r)
@@ -289,20 +292,18 @@ static json_t *peerlane_json(const struct app_copy_result *r)
 		"s:I, s:{s:o, s:o}, s:o, s:I, s:{s:I, s:I}, s:I, s:{s:I, s:I}, s:o, s:s, s:o, s:s}",
 		"src", app_json_text(r->src), "dst", app_json_text(r->dst), "via", r->via, "path",
 		app_json_text(r->plan.path), "reason", app_json_text(r->plan.reason), "p2p",
-		(int)r->plan.p2p, "provider", r->plan.provider, "chunk",
-		(json_int_t)r->plan.chunk, "depth", (json_int_t)r->plan.depth, "copies",
-		(json_int_t)r->jobs, "bytes", (json_int_t)s->bytes_copied, "landing_checks",
-		(json_int_t)s->landing_checks, "landing_retries", (json_int_t)s->landing_retries,
-		"verified", (int)app_copy_verified(r), "verified_bytes",
-		(json_int_t)s->bytes_verified, "traffic", "copy",
-		traffic_or_null(r, &s->copy_traffic), "verify",
+		(int)r->plan.p2p, "provider", r->plan.provider, "chunk", (json_int_t)r->plan.chunk,
+		"depth", (json_int_t)r->plan.depth, "copies", (json_int_t)r->jobs, "bytes",
+		(json_int_t)s->bytes_copied, "landing_checks", (json_int_t)s->landing_checks,
+		"landing_retries", (json_int_t)s->landing_retries, "verified",
+		(int)app_copy_verified(r), "verified_bytes", (json_int_t)s->bytes_verified,
+		"traffic", "copy", traffic_or_null(r, &s->copy_traffic), "verify",
 		traffic_or_null(r, &s->verify_traffic), "host_dram_bytes", host,
 		"host_dram_addressed_bytes", (json_int_t)s->host_bytes, "doorbells", "sq",
 		(json_int_t)s->sq_doorbells, "cq", (json_int_t)s->cq_doorbells, "commands",
-		(json_int_t)s->commands,
-		"io_uring", "enters", (json_int_t)s->syscalls, "ios", (json_int_t)s->file_ios,
-		"complete_ranges", ranges_json(r), "sync", sync_name(s->sync), "proof", proof_json(r), "warning",
-		r->plan.warning);
+		(json_int_t)s->commands, "io_uring", "enters", (json_int_t)s->syscalls, "ios",
+		(json_int_t)s->file_ios, "complete_ranges", ranges_json(r), "sync",
+		sync_name(s->sync), "proof", proof_json(r), "warning", r->plan.warning);
 }
 
 json_t *app_copy_json(const struct app_copy_result *r, const char *jobname, json_t *options,

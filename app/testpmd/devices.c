@@ -117,10 +117,11 @@ static int check_zones(const struct app_target *t, const struct testpmd_opts *o)
 {
 	if (!t->ns->zone_nlb || !o->workload->writes)
 		return 0;
-	return app_fail(-ENOTSUP,
-			"-w %s: %s namespace %u is zoned and is written in order, zone by zone, which this "
-			"workload does not; use -w read or randread, or a conventional namespace",
-			o->workload->name, t->device, t->nsid);
+	return app_fail(
+		-ENOTSUP,
+		"-w %s: %s namespace %u is zoned and is written in order, zone by zone, which this "
+		"workload does not; use -w read or randread, or a conventional namespace",
+		o->workload->name, t->device, t->nsid);
 }
 
 static int check_ctrlr(const struct device_ctrlr *c, const struct testpmd_opts *o,

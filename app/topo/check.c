@@ -18,12 +18,12 @@ static const struct {
 	bool per_device; /* run for each of run->devs, which @dev is; else once, with NULL */
 	void (*run)(struct check_run *run, const struct topo_ctrlr *dev);
 } checks[] = {
-	{ "kernel", false, check_kernel },       { "iommu", false, check_iommu },
-	{ "vfio-pci", false, check_vfio_pci },   { "iommufd", false, check_iommufd },
-	{ "type1", false, check_type1 },         { "memlock", false, check_memlock },
-	{ "hugepages", false, check_hugepages }, { "devices", false, check_devices },
-	{ "driver", true, check_driver },        { "iommu group", true, check_group },
-	{ "in use", true, check_in_use },        { "cdev node", true, check_cdev_node },
+	{ "kernel", false, check_kernel },        { "iommu", false, check_iommu },
+	{ "vfio-pci", false, check_vfio_pci },    { "iommufd", false, check_iommufd },
+	{ "type1", false, check_type1 },          { "memlock", false, check_memlock },
+	{ "hugepages", false, check_hugepages },  { "devices", false, check_devices },
+	{ "driver", true, check_driver },         { "iommu group", true, check_group },
+	{ "in use", true, check_in_use },         { "cdev node", true, check_cdev_node },
 	{ "group node", true, check_group_node }, { "dma-buf", true, check_dma_buf },
 };
 #define NB_CHECKS (sizeof(checks) / sizeof(checks[0]))

@@ -114,13 +114,19 @@ static void say_unproven(struct pl_copy *job)
 	if (job->verify || !job->provider)
 		return;
 	if (p->landing_check)
-		snprintf(p->unproven, sizeof(p->unproven), "order inside a unit of %u bytes%s, and memory of "
-			 "%s that stops decoding and comes back unchanged", p->landing_unit,
-			 relaxed(job->src.ctrlr) ? " (the source may write in any: Relaxed Ordering)" : "",
+		snprintf(p->unproven, sizeof(p->unproven),
+			 "order inside a unit of %u bytes%s, and memory of "
+			 "%s that stops decoding and comes back unchanged",
+			 p->landing_unit,
+			 relaxed(job->src.ctrlr)
+				 ? " (the source may write in any: Relaxed Ordering)"
+				 : "",
 			 p->provider);
 	else
-		snprintf(p->unproven, sizeof(p->unproven), "%smemory of %s that stops decoding and comes back "
-			 "unchanged", job->src.ctrlr == job->provider ? "" : "that data lands, ", p->provider);
+		snprintf(p->unproven, sizeof(p->unproven),
+			 "%smemory of %s that stops decoding and comes back "
+			 "unchanged",
+			 job->src.ctrlr == job->provider ? "" : "that data lands, ", p->provider);
 }
 
 static void warn_of_others(struct pl_copy *job)
@@ -128,8 +134,10 @@ static void warn_of_others(struct pl_copy *job)
 	const struct copy_end *dst = &job->dst;
 
 	if (dst->ctrlr && dst->nvme.ns->shared)
-		snprintf(job->plan.warning, sizeof(job->plan.warning), "namespace %u of %s is shared (NMIC): "
-			 "other controllers may write it while the copy runs", dst->nvme.ns->nsid, dst->name);
+		snprintf(job->plan.warning, sizeof(job->plan.warning),
+			 "namespace %u of %s is shared (NMIC): "
+			 "other controllers may write it while the copy runs",
+			 dst->nvme.ns->nsid, dst->name);
 }
 
 int pl_copy_create(const struct pl_copy_opts *given, struct pl_copy **out)
@@ -169,7 +177,8 @@ int pl_copy_create(const struct pl_copy_opts *given, struct pl_copy **out)
 	/* A transfer of the source's may be lost by itself: each has a nonce. */
 	job->unit = RTE_MIN((size_t)job->plan.landing_unit, job->src.ops->piece(&job->src));
 	job->plan.landing_unit = job->plan.landing_check ? (uint32_t)job->unit : 0;
-	snprintf(job->plan.sync, sizeof(job->plan.sync), "%s", job->no_sync ? "" : job->dst.sync_by);
+	snprintf(job->plan.sync, sizeof(job->plan.sync), "%s",
+		 job->no_sync ? "" : job->dst.sync_by);
 	say_unproven(job);
 	warn_of_others(job);
 	init_slots(job);
@@ -263,16 +272,17 @@ static int timed_out(const struct pl_copy *job, uint32_t seconds)
 	const char *what;
 
 	if (job->stats.phase == PL_COPY_SYNCING)
-		return pl_fail(-ETIMEDOUT, "%s: no answer to %s in %u s", job->dst.name, job->dst.sync_by,
-			       seconds);
+		return pl_fail(-ETIMEDOUT, "%s: no answer to %s in %u s", job->dst.name,
+			       job->dst.sync_by, seconds);
 	for (uint32_t i = 0; i < job->plan.depth; i++)
 		if (job->slots[i].at && (!oldest || job->slots[i].start < oldest->start))
 			oldest = &job->slots[i];
 	if (!oldest)
 		return pl_fail(-ETIMEDOUT, "the copy made no progress for %u s", seconds);
 	what = job->stats.phase == PL_COPY_COPYING && oldest->at == &job->dst ? "write" : "read";
-	return pl_fail(-ETIMEDOUT, "%s: no answer to a %s of %u bytes at %s in %u s%s", oldest->at->name,
-		       what, oldest->len, copy_end_pos(oldest->at, oldest->dst_io.at).text, seconds,
+	return pl_fail(-ETIMEDOUT, "%s: no answer to a %s of %u bytes at %s in %u s%s",
+		       oldest->at->name, what, oldest->len,
+		       copy_end_pos(oldest->at, oldest->dst_io.at).text, seconds,
 		       job->stats.phase == PL_COPY_COPYING ? "" : " (or from the source)");
 }
 

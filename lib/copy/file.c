@@ -122,12 +122,14 @@ static int create(struct pl_copy_file *f)
 	return 0;
 }
 
-/* A byte that no file has stands for "in use as a target": handles hold it shared, and who removes a
- * file holds it alone. The lock is the open file's, so it counts in one process as between two. */
+/* A byte that no file has stands for "in use as a target": handles hold it shared, and who removes
+ * a file holds it alone. The lock is the open file's, so it counts in one process as between two.
+ */
 static int use_lock(int fd, short type)
 {
-	struct flock lock = { .l_type = type, .l_whence = SEEK_SET, .l_start = INT64_MAX - 1,
-			      .l_len = 1 };
+	struct flock lock = {
+		.l_type = type, .l_whence = SEEK_SET, .l_start = INT64_MAX - 1, .l_len = 1
+	};
 	int rc;
 
 	do
@@ -242,8 +244,8 @@ static int find_alignment(struct pl_copy_file *f)
 }
 
 /* The one who created the file may be removing it while we open it: then it is not there any more
- * when we have the lock, and we make another. That takes a moment; who else locks the whole file, for
- * longer, does not want it written. A file system without locks has none to wait for. */
+ * when we have the lock, and we make another. That takes a moment; who else locks the whole file,
+ * for longer, does not want it written. A file system without locks has none to wait for. */
 static int open_fd(struct pl_copy_file *f)
 {
 	const struct timespec moment = { .tv_nsec = 1000000 };
@@ -263,7 +265,8 @@ static int open_fd(struct pl_copy_file *f)
 		if (!locked)
 			nanosleep(&moment, NULL);
 	}
-	return pl_fail(-EBUSY, "%s is locked by another program, or removed as often as it is opened",
+	return pl_fail(-EBUSY,
+		       "%s is locked by another program, or removed as often as it is opened",
 		       f->name);
 }
 

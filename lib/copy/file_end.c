@@ -26,7 +26,7 @@
 
 #define MAX_DEPTH 4096u
 #define SPLIT_LEAST ((size_t)4096)
-#define SECTOR    512u /* what the kernel splits requests in */
+#define SECTOR      512u /* what the kernel splits requests in */
 
 /* ---- ranges ---- */
 
@@ -67,8 +67,8 @@ static int file_medium(const struct copy_end *end, uint64_t len, struct copy_med
 	const struct pl_copy_file *f = end->file.handle;
 	struct copy_span span = { end->first, len, true };
 
-	return f->block ? copy_medium_add_block(medium, f->dev, span) :
-			  copy_medium_add_file(medium, f->dev, f->ino, span);
+	return f->block ? copy_medium_add_block(medium, f->dev, span)
+			: copy_medium_add_file(medium, f->dev, f->ino, span);
 }
 
 static bool file_reaches(const struct copy_end *end, const struct pl_nvme_ctrlr *provider)
@@ -142,7 +142,8 @@ static void cut(struct copy_end *end)
 	/* That a crash does not bring the longer file back, where what is complete was synced. */
 	if (ftruncate(f->fd, (off_t)size) ||
 	    (job->stats.sync == PL_COPY_SYNCED && fdatasync(f->fd)))
-		PL_LOG(WARNING, "%s cannot be cut to the %" PRIu64 " bytes that are acknowledged: %s",
+		PL_LOG(WARNING,
+		       "%s cannot be cut to the %" PRIu64 " bytes that are acknowledged: %s",
 		       f->name, size, strerror(errno));
 }
 
@@ -171,9 +172,11 @@ static int file_begin(struct copy_end *end, struct pl_copy *job)
 		return 0;
 	}
 	/* The limit of which fallocate() only knows when it changes the size. */
-	err = getrlimit(RLIMIT_FSIZE, &limit) || end->first + bytes <= limit.rlim_cur ? EINTR : EFBIG;
+	err = getrlimit(RLIMIT_FSIZE, &limit) || end->first + bytes <= limit.rlim_cur ? EINTR
+										      : EFBIG;
 	while (err == EINTR)
-		err = fallocate(f->fd, FALLOC_FL_KEEP_SIZE, (off_t)end->first, (off_t)bytes) ? errno : 0;
+		err = fallocate(f->fd, FALLOC_FL_KEEP_SIZE, (off_t)end->first, (off_t)bytes) ? errno
+											     : 0;
 	if (err != ENOSPC && err != EDQUOT && err != EFBIG) {
 		/* A file system that cannot reserve: the writes take what they need. */
 		f->dirty = true;
@@ -325,7 +328,8 @@ static int file_failed(const struct copy_end *end, const struct copy_io *io, con
 
 	if (io->sync)
 		return pl_fail(io->error == -ENOSPC ? -ENOSPC : -EIO,
-			       "fdatasync() of %s failed: %s: what was copied may not survive a loss of power",
+			       "fdatasync() of %s failed: %s: what was copied may not survive a "
+			       "loss of power",
 			       name, strerror(-io->error));
 	switch (-io->error) {
 	case -FILE_ENDED:

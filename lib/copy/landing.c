@@ -3,9 +3,9 @@
  * Did the data land? A read whose data goes to another device's memory consists of posted writes,
  * which nobody answers: an IOMMU that refuses them or a peer that was reset drops them, and the
  * command still completes with status 0. So the last 8 bytes of every unit of the target hold a
- * random nonce before the command, and the data (or nothing) after it. The load that looks also keeps
- * the doorbell of the following write behind the data it saw. What it sees may be a dead provider's
- * zeros: pipeline.c asks for that afterwards.
+ * random nonce before the command, and the data (or nothing) after it. The load that looks also
+ * keeps the doorbell of the following write behind the data it saw. What it sees may be a dead
+ * provider's zeros: pipeline.c asks for that afterwards.
  */
 #include <inttypes.h>
 
@@ -17,8 +17,8 @@
 #include "copy_internal.h"
 #include "pl_log.h"
 
-/* Where the data of a chunk ends, in whole words: the end of a file need not be a multiple of 8, but
- * its device writes the block to the end. */
+/* Where the data of a chunk ends, in whole words: the end of a file need not be a multiple of 8,
+ * but its device writes the block to the end. */
 static size_t words_end(const struct copy_slot *slot)
 {
 	return RTE_ALIGN_CEIL((size_t)slot->len, 8);

@@ -72,8 +72,8 @@ static void say_id(const char *name, const uint8_t *id, size_t len, char *why, s
 		n += (size_t)snprintf(why + n, why_len - n, "%02x", id[i]);
 }
 
-/* By the names that are to be unique in the world. Any that is equal tells; without one of these, any
- * that differs does. */
+/* By the names that are to be unique in the world. Any that is equal tells; without one of these,
+ * any that differs does. */
 static enum likeness same_names(const struct copy_ns_names *a, const struct copy_ns_names *b,
 				char *why, size_t len)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * What lies below files and block devices, as sysfs tells it: a file lies on the device of its file
- * system, a partition on its disk, a loop device on its file, dm and md devices on their slaves, and a
- * disk may be a namespace that another controller has as well.
+ * system, a partition on its disk, a loop device on its file, dm and md devices on their slaves,
+ * and a disk may be a namespace that another controller has as well.
  */
 #include <dirent.h>
 #include <inttypes.h>
@@ -99,7 +99,10 @@ static int add_file(struct copy_medium *m, dev_t dev, ino_t ino, struct copy_spa
 		    unsigned int depth)
 {
 	struct copy_face face = {
-		.kind = COPY_FACE_FILE, .span = span, .dev = dev, .ino = ino,
+		.kind = COPY_FACE_FILE,
+		.span = span,
+		.dev = dev,
+		.ino = ino,
 	};
 	int rc = copy_medium_add_face(m, &face);
 
@@ -107,7 +110,8 @@ static int add_file(struct copy_medium *m, dev_t dev, ino_t ino, struct copy_spa
 	return rc ? rc : add_block(m, dev, somewhere(dev), depth + 1);
 }
 
-static int add_partition(struct copy_medium *m, dev_t dev, struct copy_span span, unsigned int depth)
+static int add_partition(struct copy_medium *m, dev_t dev, struct copy_span span,
+			 unsigned int depth)
 {
 	dev_t disk;
 
@@ -229,8 +233,10 @@ static int add_block(struct copy_medium *m, dev_t dev, struct copy_span span, un
 	if (!text(dev, "dev", line, sizeof(line)) && !span.exact)
 		return 0;
 	if (depth > DEEPEST)
-		return pl_fail(-ENOTSUP, "what lies below block device %u:%u is not known: more than %u "
-			       "devices on top of each other", major(dev), minor(dev), DEEPEST);
+		return pl_fail(-ENOTSUP,
+			       "what lies below block device %u:%u is not known: more than %u "
+			       "devices on top of each other",
+			       major(dev), minor(dev), DEEPEST);
 	rc = copy_medium_add_face(m, &face);
 	if (rc == 0)
 		rc = add_namespace(m, dev, span);

@@ -14,11 +14,15 @@ static int nvme_check_range(const struct copy_end *end, uint64_t n, const char *
 	const struct pl_nvme_ns *ns = end->nvme.ns;
 
 	if (nvme_ns_retired(ns))
-		return pl_fail(-ENODEV, "%s is no more, or another one since the last reset; open it anew",
+		return pl_fail(-ENODEV,
+			       "%s is no more, or another one since the last reset; open it anew",
 			       end->place);
 	if (end->writes && ns->zone_nlb)
-		return pl_fail(-ENOTSUP, "%s is zoned: it is written in order, zone by zone, by commands that "
-			       "a copy does not use; copy to a conventional namespace or a file", end->place);
+		return pl_fail(
+			-ENOTSUP,
+			"%s is zoned: it is written in order, zone by zone, by commands that "
+			"a copy does not use; copy to a conventional namespace or a file",
+			end->place);
 	if (end->first >= ns->nlb || n > ns->nlb - end->first)
 		return pl_fail(-EINVAL,
 			       "the %s range %" PRIu64 "+%" PRIu64 " goes past the end of %s, "
@@ -109,15 +113,18 @@ static int nvme_sync(struct copy_end *end, struct copy_io *io)
 	op->ctx = io;
 	if (pl_nvme_submit(end->nvme.qp, &op, 1) == 1)
 		return 1;
-	return pl_nvme_qpair_error(end->nvme.qp) ? pl_nvme_qpair_error(end->nvme.qp) :
-						   pl_fail(-EIO, "%s: no room for a Flush", end->name);
+	return pl_nvme_qpair_error(end->nvme.qp)
+		       ? pl_nvme_qpair_error(end->nvme.qp)
+		       : pl_fail(-EIO, "%s: no room for a Flush", end->name);
 }
 
 static int nvme_failed(const struct copy_end *end, const struct copy_io *io, const char *when)
 {
 	if (io->sync)
-		return pl_fail(-EIO, "Flush failed on %s: %s: what was copied may not survive a loss of power",
-			       end->place, pl_nvme_status_str(io->op.status));
+		return pl_fail(
+			-EIO,
+			"Flush failed on %s: %s: what was copied may not survive a loss of power",
+			end->place, pl_nvme_status_str(io->op.status));
 	return pl_fail(-EIO, "%s of %u blocks at LBA %" PRIu64 " failed on %s%s: %s",
 		       io->write ? "write" : "read", io->op.nlb, io->op.slba, end->place, when,
 		       pl_nvme_status_str(io->op.status));

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The copying phase. A chunk goes through: free slot -> read in flight -> (landing) -> landed -> write
- * in flight -> written -> free slot. Every round reaps both queues and refills both with one burst
- * each, so reads and writes overlap, in whatever order they complete. Between the two it proves once
- * that the provider is alive: only then has landed what seems so, and is acknowledged what was written.
+ * The copying phase. A chunk goes through: free slot -> read in flight -> (landing) -> landed ->
+ * write in flight -> written -> free slot. Every round reaps both queues and refills both with one
+ * burst each, so reads and writes overlap, in whatever order they complete. Between the two it
+ * proves once that the provider is alive: only then has landed what seems so, and is acknowledged
+ * what was written.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -120,8 +121,8 @@ static void acknowledge(struct pl_copy *job, struct copy_slot *slot)
 	free_slot(job, slot);
 }
 
-/* What this round saw counts if the provider is alive now. A reset would have cleared CC.EN, which nobody
- * but us sets again, so it was alive before as well. */
+/* What this round saw counts if the provider is alive now. A reset would have cleared CC.EN, which
+ * nobody but us sets again, so it was alive before as well. */
 static void settle(struct pl_copy *job)
 {
 	int rc;

@@ -75,7 +75,8 @@ static bool role_allowed(const struct pl_copy *job, const struct pl_nvme_ctrlr *
 	       (is_src || is_dst || allowed(ctrlr, kind, ROLE_THIRD));
 }
 
-/* Bytes in a row for chunks: the canary of the proof takes a page, of what is left elsewhere or of that. */
+/* Bytes in a row for chunks: the canary of the proof takes a page, of what is left elsewhere or of
+ * that. */
 static size_t room_for_chunks(struct pl_p2p_heap *heap)
 {
 	struct pl_p2p_heap_stats stats;
@@ -99,12 +100,15 @@ static int too_small(const struct pl_copy *job, const struct pl_nvme_ctrlr *ctrl
 	size_t fit = room / job->buf_stride;
 
 	if (fit == 0)
-		return pl_fail(-EINVAL, "the %s of %s has %zu KiB free beside the canary's page, too "
-			       "small for one chunk of %u bytes: lower -o, or use --via host", pl_mem_kind_name(kind),
-			       ctrlr_name(ctrlr), room >> 10, job->plan.chunk);
-	return pl_fail(-EINVAL, "the %s of %s has %zu KiB free beside the canary's page, too small "
-		       "for depth %u x %u bytes%s: use -q %zu or less, a smaller -o, or --via host", pl_mem_kind_name(kind),
-		       ctrlr_name(ctrlr), room >> 10, job->plan.depth,
+		return pl_fail(-EINVAL,
+			       "the %s of %s has %zu KiB free beside the canary's page, too "
+			       "small for one chunk of %u bytes: lower -o, or use --via host",
+			       pl_mem_kind_name(kind), ctrlr_name(ctrlr), room >> 10,
+			       job->plan.chunk);
+	return pl_fail(-EINVAL,
+		       "the %s of %s has %zu KiB free beside the canary's page, too small "
+		       "for depth %u x %u bytes%s: use -q %zu or less, a smaller -o, or --via host",
+		       pl_mem_kind_name(kind), ctrlr_name(ctrlr), room >> 10, job->plan.depth,
 		       job->plan.chunk, depth_given ? "" : " (the default)", fit);
 }
 
@@ -297,14 +301,17 @@ static struct range_text range_text(const struct copy_end *end, uint64_t bytes)
 	return r;
 }
 
-static int refuse_medium(const struct pl_copy *job, enum copy_medium_verdict verdict, const char *why)
+static int refuse_medium(const struct pl_copy *job, enum copy_medium_verdict verdict,
+			 const char *why)
 {
 	const struct copy_end *src = &job->src, *dst = &job->dst;
 
 	if (verdict == COPY_MEDIUM_UNKNOWN)
-		return pl_fail(-EINVAL, "%.120s and %.120s are on one medium, %s, and how their blocks lie on "
-			       "it is not known: the copy could overwrite what it reads", src->place,
-			       dst->place, why);
+		return pl_fail(
+			-EINVAL,
+			"%.120s and %.120s are on one medium, %s, and how their blocks lie on "
+			"it is not known: the copy could overwrite what it reads",
+			src->place, dst->place, why);
 	return pl_fail(-EINVAL, "source %s and destination %s overlap on %.120s%s%.120s%s%s",
 		       range_text(src, job->plan.bytes).text, range_text(dst, job->plan.bytes).text,
 		       src->place, strcmp(src->place, dst->place) ? ", which is the same as " : "",
@@ -339,8 +346,11 @@ static int check_bytes(const struct copy_end *end, uint64_t n, const char *what)
 	if (!__builtin_add_overflow(end->first, n, &last) &&
 	    !__builtin_mul_overflow(last, (uint64_t)end->unit, &bytes))
 		return 0;
-	return pl_fail(-EINVAL, "the %s range %" PRIu64 "+%" PRIu64 " of %s, in units of %u bytes, goes past "
-		       "what 64 bits count in bytes", what, end->first, n, end->place, end->unit);
+	return pl_fail(-EINVAL,
+		       "the %s range %" PRIu64 "+%" PRIu64
+		       " of %s, in units of %u bytes, goes past "
+		       "what 64 bits count in bytes",
+		       what, end->first, n, end->place, end->unit);
 }
 
 static int check_ranges(struct pl_copy *job, const struct pl_copy_opts *opts)
@@ -425,7 +435,8 @@ int copy_plan(const struct pl_copy_opts *opts, struct pl_copy *job)
 	p->landing_check = !opts->no_landing_check;
 	p->landing_unit = opts->landing_unit ? opts->landing_unit : COPY_LANDING_UNIT;
 	if (p->landing_unit % 512)
-		return pl_fail(-EINVAL, "a landing unit of %u bytes is no multiple of 512", p->landing_unit);
+		return pl_fail(-EINVAL, "a landing unit of %u bytes is no multiple of 512",
+			       p->landing_unit);
 	rc = init_ends(opts, job);
 	if (rc == 0)
 		rc = check_ranges(job, opts);

@@ -29,7 +29,8 @@ static void remove_run(struct copy_range_set *set, uint32_t i)
 void copy_range_set_add(struct copy_range_set *set, uint64_t chunk)
 {
 	struct copy_run *r = set->runs;
-	uint32_t i = set->n; /* the first run behind @chunk: what is done now is mostly near the end */
+	uint32_t i =
+		set->n; /* the first run behind @chunk: what is done now is mostly near the end */
 
 	while (i && r[i - 1].first > chunk)
 		i--;

@@ -67,7 +67,8 @@ static void start_read(struct copy_end *end, struct copy_io *io, uint8_t *buf, u
 	copy_end_queue(end, io);
 }
 
-/* What no read moves stays different, whatever the data: a word and its complement that nobody knows. */
+/* What no read moves stays different, whatever the data: a word and its complement that nobody
+ * knows. */
 static void poison(struct copy_slot *slot)
 {
 	uint64_t word = rte_rand(), other = ~word;

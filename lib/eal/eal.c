@@ -90,8 +90,11 @@ static int check_nodes(void)
 		if (free_bytes >= want)
 			continue;
 		pl_hugepages_remedy_on(node, want - free_bytes, remedy, sizeof(remedy));
-		return pl_fail(-EINVAL, "--socket-mem: %zu MiB are wanted on NUMA node %u, which has %zu MiB "
-			       "of hugepages free: %s", want >> 20, node, free_bytes >> 20, remedy);
+		return pl_fail(
+			-EINVAL,
+			"--socket-mem: %zu MiB are wanted on NUMA node %u, which has %zu MiB "
+			"of hugepages free: %s",
+			want >> 20, node, free_bytes >> 20, remedy);
 	}
 	return 0;
 }
@@ -109,7 +112,8 @@ static int choose_pages(void)
 	if (args.huge_only[0])
 		return pl_fail(args.mem_bytes ? -EINVAL : -ENOMEM,
 			       "%zu MiB of hugepages are free, %zu MiB are wanted, and %s means "
-			       "nothing without: %s", free_bytes >> 20, want >> 20, args.huge_only,
+			       "nothing without: %s",
+			       free_bytes >> 20, want >> 20, args.huge_only,
 			       pl_hugepages_remedy(want - free_bytes));
 	args.conf.no_huge = true;
 	PL_LOG(WARNING, "%zu MiB of hugepages are free, %zu MiB are wanted: using 4 KiB pages; "
@@ -122,7 +126,9 @@ static int choose_pages(void)
 static int check_memory(void)
 {
 	struct pl_memory_want want = {
-		.bytes = args.mem_bytes ? args.mem_bytes : args.conf.no_huge ? NO_HUGE_BYTES : 0,
+		.bytes = args.mem_bytes      ? args.mem_bytes
+			 : args.conf.no_huge ? NO_HUGE_BYTES
+					     : 0,
 		.option = args.mem_option,
 		.huge = !args.conf.no_huge,
 	};
@@ -138,8 +144,8 @@ static int start_rte(void)
 	} implied[] = {
 		{ true, "--no-pci" }, /* controllers are ours to open, by vfio */
 		{ true, "--iova-mode=va" },
-		/* Nothing is left behind after SIGKILL; without hugepages librte_eal has no such mode,
-		 * but then its configuration is the only file. */
+		/* Nothing is left behind after SIGKILL; without hugepages librte_eal has no such
+		 * mode, but then its configuration is the only file. */
 		{ !args.legacy_mem && !args.huge_files && !args.conf.no_huge, "--in-memory" },
 		{ args.conf.no_huge, "--no-shconf" },
 		{ !args.telemetry, "--no-telemetry" },
@@ -147,7 +153,8 @@ static int start_rte(void)
 		{ args.conf.no_huge, "--no-huge" },
 		{ args.conf.no_huge && !args.mem_bytes, "-m" },
 		{ args.conf.no_huge && !args.mem_bytes, NO_HUGE_MIB },
-		/* What is freed goes back to the system, and stays not for what shares a page with it. */
+		/* What is freed goes back to the system, and stays not for what shares a page with
+		   it. */
 		{ !args.conf.no_huge && !args.legacy_mem, "--match-allocations" },
 	};
 

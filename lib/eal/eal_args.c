@@ -218,7 +218,8 @@ static int take_socket_mem(struct eal_args *args, const char *opt, const char *v
 	size_t sum = 0, node_bytes[RTE_MAX_NUMA_NODES] = { 0 };
 	const char *at = val;
 
-	for (unsigned int node = 0; node < RTE_MAX_NUMA_NODES && isdigit((unsigned char)*at); node++) {
+	for (unsigned int node = 0; node < RTE_MAX_NUMA_NODES && isdigit((unsigned char)*at);
+	     node++) {
 		char *end;
 		unsigned long mib = strtoul(at, &end, 10);
 

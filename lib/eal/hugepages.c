@@ -55,8 +55,7 @@ size_t pl_hugepages_free(void)
 /* The KiB of "hugepages-2048kB"; 0 for another entry. */
 static size_t entry_kib(const struct dirent *entry)
 {
-	return strncmp(entry->d_name, "hugepages-", 10) ? 0
-							 : strtoul(entry->d_name + 10, NULL, 10);
+	return strncmp(entry->d_name, "hugepages-", 10) ? 0 : strtoul(entry->d_name + 10, NULL, 10);
 }
 
 size_t pl_hugepages_free_on(unsigned int node)
@@ -93,7 +92,8 @@ void pl_hugepages_remedy_on(unsigned int node, size_t bytes, char *buf, size_t l
 	if (dir)
 		closedir(dir);
 	if (!kib) {
-		snprintf(buf, len, "there is no NUMA node %u with hugepages; see: numactl -H", node);
+		snprintf(buf, len, "there is no NUMA node %u with hugepages; see: numactl -H",
+			 node);
 		return;
 	}
 	snprintf(path, sizeof(path), "%s/hugepages-%zukB/nr_hugepages", dir_path, kib);

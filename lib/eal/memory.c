@@ -107,8 +107,7 @@ static bool sum_nodes(const char *list, unsigned long long *kib)
 
 		if (end != s && *end == '-')
 			last = strtoul(end + 1, &end, 10);
-		if (end == s || last < first || last >= RTE_MAX_NUMA_NODES ||
-		    (*end && *end != ','))
+		if (end == s || last < first || last >= RTE_MAX_NUMA_NODES || (*end && *end != ','))
 			return false;
 		for (unsigned long node = first; node <= last; node++)
 			*kib += node_kib((unsigned int)node);
@@ -250,9 +249,10 @@ int pl_memory_check(const struct pl_memory_want *want)
 	}
 	if (want->bytes <= room.bytes)
 		return 0;
-	return pl_fail(given ? -EINVAL : -ENOMEM,
-		       "%s%s%zu MiB of memory are wanted, %llu MiB are available %s; ask for less with "
-		       "-m, or: %s",
-		       given ? want->option : "", given ? ": " : "", want->bytes >> 20,
-		       room.bytes >> 20, room.where, room.remedy);
+	return pl_fail(
+		given ? -EINVAL : -ENOMEM,
+		"%s%s%zu MiB of memory are wanted, %llu MiB are available %s; ask for less with "
+		"-m, or: %s",
+		given ? want->option : "", given ? ": " : "", want->bytes >> 20, room.bytes >> 20,
+		room.where, room.remedy);
 }

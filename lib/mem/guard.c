@@ -26,8 +26,9 @@
 
 enum { WHOLE, GOING, LOST }; /* pl_guard.state */
 
-/* Read by handlers at any time, so a slot is never moved. 0 in @len frees it; what else is in it changes
- * only while no handler is inside that may have seen another @len, and @len is written last. */
+/* Read by handlers at any time, so a slot is never moved. 0 in @len frees it; what else is in it
+ * changes only while no handler is inside that may have seen another @len, and @len is written
+ * last. */
 static struct range {
 	struct pl_guard *guard;
 	uint8_t *va;
@@ -190,8 +191,8 @@ int pl_guard_add(struct pl_guard *guard, void *va, size_t len, size_t ones)
 			  : pl_fail(-ENOMEM, "more than %u mappings of device memory", MAX_RANGES);
 }
 
-/* The range's slot, its addresses and its guard may be something else's next. Who comes into the handler
- * from here on does not see it; who is inside may have. */
+/* The range's slot, its addresses and its guard may be something else's next. Who comes into the
+ * handler from here on does not see it; who is inside may have. */
 static void forget(struct range *range)
 {
 	__atomic_store_n(&range->len, 0, __ATOMIC_SEQ_CST);

@@ -43,13 +43,14 @@ int pl_p2p_heap_create(const char *owner, enum pl_mem_kind kind, void *va, size_
 			       owner, len, pl_mem_kind_name(kind), va, PL_P2P_PAGE);
 	heap = pl_inject_hit() ? NULL : calloc(1, sizeof(*heap));
 	if (heap == NULL)
-		return pl_fail(-ENOMEM, "no memory for the heap over the %s of %s", pl_mem_kind_name(kind),
-			       owner);
+		return pl_fail(-ENOMEM, "no memory for the heap over the %s of %s",
+			       pl_mem_kind_name(kind), owner);
 	heap->info = (struct pl_mem_info){ .va = va, .len = len, .kind = kind, .numa_node = -1 };
 	snprintf(heap->info.owner, sizeof(heap->info.owner), "%s", owner);
 	ret = pl_extents_init(&heap->extents, (uintptr_t)va, len);
 	if (ret != 0) {
-		pl_fail(ret, "no memory for the heap over the %s of %s", pl_mem_kind_name(kind), owner);
+		pl_fail(ret, "no memory for the heap over the %s of %s", pl_mem_kind_name(kind),
+			owner);
 		goto fail_heap;
 	}
 	ret = pl_region_add(&heap->info);
@@ -95,8 +96,8 @@ static int check_there(const struct pl_p2p_heap *heap)
 	const char *why = why_gone(heap);
 
 	return why ? pl_fail(-ENODEV, "%s: its %s %s: reset the controller", heap->info.owner,
-			     pl_mem_kind_name(heap->info.kind), why) :
-		     0;
+			     pl_mem_kind_name(heap->info.kind), why)
+		   : 0;
 }
 
 void pl_p2p_heap_destroy(struct pl_p2p_heap *heap)
@@ -140,8 +141,8 @@ int pl_p2p_alloc(struct pl_p2p_heap *heap, size_t len, size_t align, void **out)
 			-ENOMEM,
 			"%s: no %zu bytes in a row, aligned to %zu, are free in its %s of %zu "
 			"bytes: %zu are free, at most %zu in a row",
-			heap->info.owner, len, align, pl_mem_kind_name(heap->info.kind), heap->info.len,
-			left, largest);
+			heap->info.owner, len, align, pl_mem_kind_name(heap->info.kind),
+			heap->info.len, left, largest);
 	/* Outside the lock: the run is this caller's, and a page is 512 posted writes. */
 	*out = (void *)va;
 	pl_devmem_zero(*out, rounded);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Host memory for devices. A device that lies writes wherever the IOMMU lets it, and librte_eal keeps
- * its heap's headers among what it hands out. So devices reach nothing of it but *chunks*: whole pages
- * from the EAL that hold none of its headers, and whose own bookkeeping lies elsewhere. What a device
- * only reads (queue entries, PRP lists) comes from chunks that it cannot write.
+ * Host memory for devices. A device that lies writes wherever the IOMMU lets it, and librte_eal
+ * keeps its heap's headers among what it hands out. So devices reach nothing of it but *chunks*:
+ * whole pages from the EAL that hold none of its headers, and whose own bookkeeping lies elsewhere.
+ * What a device only reads (queue entries, PRP lists) comes from chunks that it cannot write.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -27,7 +27,7 @@
 #define AROUND (2u * PAGE)
 #define HUGE   (2ul << 20)
 /* The shortest chunk: the queues of a few controllers. Without hugepages the EAL cannot grow. */
-#define LEAST	   (4ul << 20)
+#define LEAST      (4ul << 20)
 #define LEAST_4KIB (1ul << 20)
 
 struct chunk {
@@ -40,7 +40,7 @@ enum { READ_WRITE, READ_ONLY, SORTS }; /* what devices may do */
 
 static struct {
 	pthread_mutex_t lock;
-	struct pl_ioas *ioas; /* NULL: not started */
+	struct pl_ioas *ioas;              /* NULL: not started */
 	TAILQ_HEAD(, chunk) chunks[SORTS]; /* the oldest first: the newest become empty */
 	struct pl_pool_stats stats;
 } pool = {
@@ -62,8 +62,8 @@ static size_t chunk_len(size_t len)
 	return RTE_MAX(RTE_ALIGN_CEIL(len + AROUND, unit), least) - AROUND;
 }
 
-/* At least @len bytes of the EAL's on @node (-1: anywhere). Its last memory may be less than a chunk
- * would be. */
+/* At least @len bytes of the EAL's on @node (-1: anywhere). Its last memory may be less than a
+ * chunk would be. */
 static void *eal_alloc(size_t len, int node, size_t *got)
 {
 	int socket = node < 0 ? SOCKET_ID_ANY : node;
@@ -85,10 +85,11 @@ static int chunk_enter(struct chunk *c)
 	int ret;
 
 	if (!pl_ioas_covers(pool.ioas, (uintptr_t)info->va, info->len))
-		return pl_fail(-EINVAL,
-			       "the EAL's memory at %p (%zu bytes) is outside what the %s IOMMU can "
-			       "address: start with --base-virtaddr=0x%llx",
-			       info->va, info->len, pl_ioas_backend(pool.ioas), 1ull << 32);
+		return pl_fail(
+			-EINVAL,
+			"the EAL's memory at %p (%zu bytes) is outside what the %s IOMMU can "
+			"address: start with --base-virtaddr=0x%llx",
+			info->va, info->len, pl_ioas_backend(pool.ioas), 1ull << 32);
 	if (pl_extents_init(&c->extents, (uintptr_t)info->va, info->len) != 0)
 		return pl_fail(-ENOMEM, "no memory for the bookkeeping of memory for devices");
 	ret = pl_mem_enter(pool.ioas, info);
@@ -138,7 +139,8 @@ static void chunk_destroy(int sort, struct chunk *c)
 	pool.stats.chunks--;
 	pool.stats.mapped -= c->info.len;
 	pool.stats.taken -= c->info.len - c->extents.free_bytes;
-	/* What devices still reach must not become anybody else's memory, and is told of as before. */
+	/* What devices still reach must not become anybody else's memory, and is told of as before.
+	 */
 	if (pl_ioas_unmap(pool.ioas, c->info.va, c->info.len) == 0) {
 		pl_region_remove(c->info.va);
 		rte_free(c->info.va);
@@ -154,7 +156,8 @@ static bool is_empty(const struct chunk *c)
 	return c->extents.nb_taken == 0;
 }
 
-/* @c is empty. One such is kept of each sort, so that a queue that comes and goes costs no mapping. */
+/* @c is empty. One such is kept of each sort, so that a queue that comes and goes costs no mapping.
+ */
 static void chunk_retire(int sort, struct chunk *c)
 {
 	struct chunk *other;
@@ -220,7 +223,8 @@ static int take(int sort, size_t len, int node, void **out)
 	/* Far memory is slower; none would be the end. */
 	if (node >= 0)
 		return take(sort, len, -1, out);
-	return pl_fail(-ENOMEM, "no %zu bytes of DMA-able host memory; give the EAL more with -m", len);
+	return pl_fail(-ENOMEM, "no %zu bytes of DMA-able host memory; give the EAL more with -m",
+		       len);
 }
 
 static void *zalloc(int sort, size_t len, int node)
@@ -237,8 +241,8 @@ static void *zalloc(int sort, size_t len, int node)
 	if (node >= RTE_MAX_NUMA_NODES || !rte_eal_has_hugepages())
 		node = -1;
 	pthread_mutex_lock(&pool.lock);
-	ret = pool.ioas ? take(sort, rounded, node, &p) :
-			  pl_fail(-EINVAL, "memory for devices needs pl_eal_init() first");
+	ret = pool.ioas ? take(sort, rounded, node, &p)
+			: pl_fail(-EINVAL, "memory for devices needs pl_eal_init() first");
 	pthread_mutex_unlock(&pool.lock);
 	/* Outside the lock, and each time: whoever had the memory before left something in it. */
 	return ret == 0 ? memset(p, 0, rounded) : NULL;
@@ -283,7 +287,8 @@ void pl_mem_free(void *p)
 	known = give(READ_WRITE, p) || give(READ_ONLY, p);
 	pthread_mutex_unlock(&pool.lock);
 	if (!known)
-		PL_LOG(ERR, "%p is freed but is no allocation of pl_mem_zalloc() (freed twice?)", p);
+		PL_LOG(ERR, "%p is freed but is no allocation of pl_mem_zalloc() (freed twice?)",
+		       p);
 }
 
 void pl_pool_stats(struct pl_pool_stats *stats)
@@ -301,7 +306,8 @@ static void destroy_all(void)
 		while ((c = TAILQ_FIRST(&pool.chunks[sort]))) {
 			if (!is_empty(c))
 				PL_LOG(WARNING,
-				       "%u allocations of memory for devices (%zu bytes) in the %zu bytes at "
+				       "%u allocations of memory for devices (%zu bytes) in the "
+				       "%zu bytes at "
 				       "%p were never freed",
 				       c->extents.nb_taken, c->info.len - c->extents.free_bytes,
 				       c->info.len, c->info.va);

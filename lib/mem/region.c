@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The table of DMA-able regions: an array in ascending order of address. Regions are few (the pool's,
- * device memories, registrations), so an insertion that moves the tail is cheap enough. */
+/* The table of DMA-able regions: an array in ascending order of address. Regions are few (the
+ * pool's, device memories, registrations), so an insertion that moves the tail is cheap enough. */
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -128,10 +128,11 @@ int pl_mem_lookup(const void *va, struct pl_mem_info *info)
 	struct pl_mem_info r;
 
 	if (!pl_region_at_or_after((uintptr_t)va, &r) || first_byte(&r) > (uintptr_t)va)
-		return pl_fail(-ENOENT,
-			       "%p is not DMA-able: take memory from pl_mem_zalloc() or register it "
-			       "with pl_mem_register()",
-			       va);
+		return pl_fail(
+			-ENOENT,
+			"%p is not DMA-able: take memory from pl_mem_zalloc() or register it "
+			"with pl_mem_register()",
+			va);
 	*info = r;
 	return 0;
 }

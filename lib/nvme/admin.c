@@ -124,9 +124,9 @@ static bool gone(struct pl_nvme_ctrlr *ctrlr)
 }
 
 /*
- * Why not to wait any longer for the command that was sent at @sent: 0 or a negative errno. What ends
- * the wait ends the controller: a late completion would name an op that is no longer its own, and its
- * data would land in a buffer that is no longer the command's.
+ * Why not to wait any longer for the command that was sent at @sent: 0 or a negative errno. What
+ * ends the wait ends the controller: a late completion would name an op that is no longer its own,
+ * and its data would land in a buffer that is no longer the command's.
  */
 static int admin_give_up(struct pl_nvme_ctrlr *ctrlr, uint8_t opc, uint64_t sent)
 {
@@ -134,13 +134,17 @@ static int admin_give_up(struct pl_nvme_ctrlr *ctrlr, uint8_t opc, uint64_t sent
 	uint64_t now = nvme_now_ms();
 
 	if (nvme_qpair_stopped(ctrlr->adminq))
-		return pl_fail(-ENODEV, "%s: during admin command %02xh the controller completed one that "
-			       "is not in flight; reset it", ctrlr->info.name, opc);
+		return pl_fail(-ENODEV,
+			       "%s: during admin command %02xh the controller completed one that "
+			       "is not in flight; reset it",
+			       ctrlr->info.name, opc);
 	if (gone(ctrlr))
-		return pl_fail(-ENODEV, "%s: the controller failed or is gone during admin command %02xh",
+		return pl_fail(-ENODEV,
+			       "%s: the controller failed or is gone during admin command %02xh",
 			       ctrlr->info.name, opc);
 	if (nvme_ctrlr_wanted(ctrlr))
-		return pl_fail(-ENODEV, "%s: the kernel wants the device back during admin command %02xh",
+		return pl_fail(-ENODEV,
+			       "%s: the kernel wants the device back during admin command %02xh",
 			       ctrlr->info.name, opc);
 	if (now - sent > ms)
 		return pl_fail(-ETIMEDOUT, "%s: no answer to admin command %02xh in %u s",
@@ -159,9 +163,11 @@ static int admin_wait(struct pl_nvme_ctrlr *ctrlr, uint8_t opc)
 		if (rc) {
 			snprintf(why, sizeof(why), "%s", pl_errmsg());
 			nvme_ctrlr_fail(ctrlr);
-			return pl_fail(rc, "%s%s", why, ctrlr->no_dma ? "" :
-				       "; its DMA could not be stopped: what it was told to write to "
-				       "must stay until it is reset or removed");
+			return pl_fail(rc, "%s%s", why,
+				       ctrlr->no_dma ? ""
+						     : "; its DMA could not be stopped: what it "
+						       "was told to write to "
+						       "must stay until it is reset or removed");
 		}
 		nvme_relax();
 	}
@@ -222,7 +228,8 @@ void nvme_admin_buf_free(struct pl_nvme_ctrlr *ctrlr, void *buf)
 	else if (ctrlr->nb_kept < NVME_MAX_KEPT)
 		ctrlr->kept[ctrlr->nb_kept++] = buf;
 	else
-		PL_LOG(WARNING, "%s: a buffer it may still write to is lost for good", ctrlr->info.name);
+		PL_LOG(WARNING, "%s: a buffer it may still write to is lost for good",
+		       ctrlr->info.name);
 }
 
 void nvme_admin_kept_free(struct pl_nvme_ctrlr *ctrlr)

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Bring-up and shutdown of a controller (7.6), as a table of steps: each runs until it returns
- * something other than -EAGAIN, under the deadline that CAP.TO sets for the waiting ones, and all of
- * them under one of ours.
+ * something other than -EAGAIN, under the deadline that CAP.TO sets for the waiting ones, and all
+ * of them under one of ours.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
 
 #include <peerlane/pl_eal.h>
 
@@ -37,8 +36,10 @@ int nvme_wait_over(const struct pl_nvme_ctrlr *c, const char *what)
 		return pl_fail(-ECANCELED, "%s: asked to stop while the controller was to %s",
 			       c->info.name, what);
 	if (nvme_now_ms() > c->deadline_ms)
-		return pl_fail(-ETIMEDOUT, "%s: the controller did not %s in the time that it gets as a "
-			       "whole", c->info.name, what);
+		return pl_fail(-ETIMEDOUT,
+			       "%s: the controller did not %s in the time that it gets as a "
+			       "whole",
+			       c->info.name, what);
 	return 0;
 }
 
@@ -51,10 +52,13 @@ static int step_read_cap(struct pl_nvme_ctrlr *c)
 		return rc;
 	/* A virtual function whose secondary controller is offline reads so, but for CSTS (8.5). */
 	if (cap == 0)
-		return pl_fail(-ENOTSUP, "%s: the controller is not ready, offline or all zero: CAP reads 0, "
-			       "CSTS %08xh; a virtual function is put online through its physical function: "
-			       "nvme virt-mgmt /dev/nvmeN -c CNTLID -a 9, then a function level reset",
-			       c->info.name, nvme_read32(c, NVME_REG_CSTS));
+		return pl_fail(
+			-ENOTSUP,
+			"%s: the controller is not ready, offline or all zero: CAP reads 0, "
+			"CSTS %08xh; a virtual function is put online through its physical "
+			"function: "
+			"nvme virt-mgmt /dev/nvmeN -c CNTLID -a 9, then a function level reset",
+			c->info.name, nvme_read32(c, NVME_REG_CSTS));
 	c->info.cap = cap;
 	c->info.version = nvme_read32(c, NVME_REG_VS);
 	c->info.max_entries = RTE_MIN(NVME_CAP_MQES(cap) + 1u, NVME_MAX_ENTRIES);
@@ -134,8 +138,8 @@ static int step_wait_ready(struct pl_nvme_ctrlr *c)
 	return csts & NVME_CSTS_RDY ? 0 : -EAGAIN;
 }
 
-/* Identify strings are padded with spaces, not terminated. Programs print them: what is no text could
- * be orders to a terminal. */
+/* Identify strings are padded with spaces, not terminated. Programs print them: what is no text
+ * could be orders to a terminal. */
 static void copy_string(char *to, const char *from, size_t len)
 {
 	while (len && (from[len - 1] == ' ' || from[len - 1] == '\0'))
@@ -159,8 +163,8 @@ static void learn(struct pl_nvme_ctrlr *c, const struct pl_nvme_id_ctrl *id)
 	c->info.nn = id->nn;
 	c->info.vwc = (id->vwc & NVME_VWC_PRESENT) != 0;
 	c->nb_aers = RTE_MIN((uint32_t)id->aerl + 1, NVME_MAX_AERS);
-	c->shutdown_timeout_ms = RTE_MIN(RTE_MAX(id->rtd3e / 1000, NVME_RTD3E_LEAST_MS),
-					 NVME_RTD3E_MOST_MS);
+	c->shutdown_timeout_ms =
+		RTE_MIN(RTE_MAX(id->rtd3e / 1000, NVME_RTD3E_LEAST_MS), NVME_RTD3E_MOST_MS);
 }
 
 static int step_identify(struct pl_nvme_ctrlr *c)
@@ -463,8 +467,10 @@ bool nvme_ctrlr_lost(const struct pl_nvme_ctrlr *ctrlr)
 
 int nvme_ctrlr_lost_fail(const struct pl_nvme_ctrlr *ctrlr)
 {
-	return pl_fail(-ENODEV, "%s: its memory was taken away from this process (SIGBUS): it was unbound, "
-		       "decodes no memory or sleeps; after that, reset the controller", ctrlr->info.name);
+	return pl_fail(-ENODEV,
+		       "%s: its memory was taken away from this process (SIGBUS): it was unbound, "
+		       "decodes no memory or sleeps; after that, reset the controller",
+		       ctrlr->info.name);
 }
 
 void pl_nvme_ctrlr_info(const struct pl_nvme_ctrlr *ctrlr, struct pl_nvme_ctrlr_info *info)

@@ -125,8 +125,8 @@ static bool fits_bar(struct pl_nvme_ctrlr *c, const struct devmem_place *at, con
 	uint64_t bar = c->t->ops->bar_size(c->t, at->bir);
 	const char *why = NULL;
 
-	if (!at->len || at->offset > bar || at->len > bar - at->offset ||
-	    at->len % PL_P2P_PAGE || at->offset % PL_P2P_PAGE)
+	if (!at->len || at->offset > bar || at->len > bar - at->offset || at->len % PL_P2P_PAGE ||
+	    at->offset % PL_P2P_PAGE)
 		why = "it is not in whole pages inside it";
 	else if (at->bir == 0 && at->offset < registers_end(c))
 		why = "its registers or doorbells are there";
@@ -134,7 +134,8 @@ static bool fits_bar(struct pl_nvme_ctrlr *c, const struct devmem_place *at, con
 		why = "its other memory is there";
 	if (!why)
 		return true;
-	PL_LOG(NOTICE, "%s: its %s is not usable: %zu bytes at offset %llu of BAR %u, which has %llu: %s",
+	PL_LOG(NOTICE,
+	       "%s: its %s is not usable: %zu bytes at offset %llu of BAR %u, which has %llu: %s",
 	       c->info.name, what, at->len, (unsigned long long)at->offset, at->bir,
 	       (unsigned long long)bar, why);
 	return false;
@@ -217,8 +218,7 @@ static int cmb_enable(struct pl_nvme_ctrlr *c)
 	if (NVME_CAP_CMBS(c->info.cap))
 		c->t->ops->write64(c->t, NVME_REG_CMBMSC,
 				   (uintptr_t)c->cmb.va | NVME_CMBMSC_CMSE | NVME_CMBMSC_CRE);
-	if (NVME_CAP_CMBS(c->info.cap) &&
-	    nvme_read32(c, NVME_REG_CMBSTS) & NVME_CMBSTS_CBAI)
+	if (NVME_CAP_CMBS(c->info.cap) && nvme_read32(c, NVME_REG_CMBSTS) & NVME_CMBSTS_CBAI)
 		return pl_fail(-EREMOTEIO, "%s refuses %p as the address of its CMB (CMBSTS.CBAI)",
 			       c->info.name, c->cmb.va);
 	return c->info.cmbsz & NVME_CMBSZ_RDS ? verify(c, &c->cmb) : 0;
@@ -227,7 +227,8 @@ static int cmb_enable(struct pl_nvme_ctrlr *c)
 static int pmr_wait(struct pl_nvme_ctrlr *c)
 {
 	uint64_t unit_ms = NVME_PMRCAP_PMRTU(c->info.pmrcap) ? 60000 : 500;
-	uint64_t ms = RTE_MIN(unit_ms * (NVME_PMRCAP_PMRTO(c->info.pmrcap) + 1u), NVME_PMRTO_MOST_MS);
+	uint64_t ms =
+		RTE_MIN(unit_ms * (NVME_PMRCAP_PMRTO(c->info.pmrcap) + 1u), NVME_PMRTO_MOST_MS);
 	uint64_t deadline = nvme_now_ms() + ms;
 	uint32_t status;
 
@@ -240,8 +241,10 @@ static int pmr_wait(struct pl_nvme_ctrlr *c)
 		if (rc)
 			return rc;
 		if (nvme_now_ms() > deadline)
-			return pl_fail(-ETIMEDOUT, "%s: its PMR did not become ready in %u s (PMRCAP.PMRTO, "
-				       "at most %u s)", c->info.name, (unsigned int)(ms / 1000),
+			return pl_fail(-ETIMEDOUT,
+				       "%s: its PMR did not become ready in %u s (PMRCAP.PMRTO, "
+				       "at most %u s)",
+				       c->info.name, (unsigned int)(ms / 1000),
 				       NVME_PMRTO_MOST_MS / 1000);
 		nvme_relax();
 	}

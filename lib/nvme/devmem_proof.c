@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Is a CMB or PMR still the memory that was handed out? A reset clears CC.EN, and nobody but us sets it
- * again; it may clear CMBMSC or PMRCTL too. Memory that was swapped under the same registers has lost a
- * random canary. Each is a load from the device, so a check after some commands completed says that all
- * of this held while they ran.
+ * Is a CMB or PMR still the memory that was handed out? A reset clears CC.EN, and nobody but us
+ * sets it again; it may clear CMBMSC or PMRCTL too. Memory that was swapped under the same
+ * registers has lost a random canary. Each is a load from the device, so a check after some
+ * commands completed says that all of this held while they ran.
  *
- * It does not see a device whose memory stopped decoding and decodes again, contents and registers as
- * before: doc/proof.md.
+ * It does not see a device whose memory stopped decoding and decodes again, contents and registers
+ * as before: doc/proof.md.
  */
 #include <inttypes.h>
 #include <string.h>
@@ -89,15 +89,21 @@ int nvme_devmem_proof_check(const struct nvme_devmem_proof *proof)
 	if (nvme_ctrlr_lost(c))
 		return nvme_ctrlr_lost_fail(c);
 	if (!there || __atomic_load_n(&c->resets, __ATOMIC_ACQUIRE) != proof->resets)
-		return pl_fail(-ENODEV, "%s, whose %s holds the data, is gone, failed or was reset: what its "
-			       "peers read there since may be anything", name, kind);
+		return pl_fail(
+			-ENODEV,
+			"%s, whose %s holds the data, is gone, failed or was reset: what its "
+			"peers read there since may be anything",
+			name, kind);
 	if (!placed)
-		return pl_fail(-EREMOTEIO, "%s, whose %s holds the data, has it no longer at %p, where it was "
-			       "told to: it was reset or another programmed it", name, kind,
-			       proof->mem->va);
+		return pl_fail(-EREMOTEIO,
+			       "%s, whose %s holds the data, has it no longer at %p, where it was "
+			       "told to: it was reset or another programmed it",
+			       name, kind, proof->mem->va);
 	if (seen != proof->value)
-		return pl_fail(-EREMOTEIO, "the %s of %s lost what was written to it (%016" PRIx64
-			       " instead of %016" PRIx64 "): the device was reset or its mapping revoked",
+		return pl_fail(-EREMOTEIO,
+			       "the %s of %s lost what was written to it (%016" PRIx64
+			       " instead of %016" PRIx64
+			       "): the device was reset or its mapping revoked",
 			       kind, name, seen, proof->value);
 	return 0;
 }

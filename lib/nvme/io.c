@@ -119,8 +119,10 @@ void __attribute__((cold)) nvme_qpair_stop(struct pl_nvme_qpair *qp, uint32_t ci
 	qp->blocked |= NVME_BLOCKED_STOPPED;
 	for (uint32_t i = 0; i <= qp->slot_mask; i++)
 		qp->cid_of[i] |= NVME_CID_STOPPED;
-	pl_fail(-EIO, "%s: queue %u: completion for command identifier %u, which is not in flight; the "
-		"queue pair is stopped, reset the controller", qp->ctrlr->info.name, qp->qid, cid);
+	pl_fail(-EIO,
+		"%s: queue %u: completion for command identifier %u, which is not in flight; the "
+		"queue pair is stopped, reset the controller",
+		qp->ctrlr->info.name, qp->qid, cid);
 }
 
 /*
@@ -139,9 +141,8 @@ static inline uint32_t cqe_dw3(const volatile struct pl_nvme_cqe *cqe)
 }
 
 /* Takes the op of the command in flight that has this slot. */
-static inline __rte_always_inline struct pl_nvme_op *slot_free(struct pl_nvme_qpair *qp,
-							       size_t slot, uint32_t cid,
-							       size_t nb_free)
+static inline __rte_always_inline struct pl_nvme_op *
+slot_free(struct pl_nvme_qpair *qp, size_t slot, uint32_t cid, size_t nb_free)
 {
 	/* The generation wraps: submit takes the lower 16 bits of the sum. */
 	qp->cid_of[slot] = cid + qp->cid_next;
@@ -242,7 +243,8 @@ uint16_t pl_nvme_poll(struct pl_nvme_qpair *qp, struct pl_nvme_op **ops, uint16_
 		if (unlikely(qp->cid_of[slot] != cid)) {
 			if (likely(cid & NVME_PHASE))
 				break;
-			return poll_rest(qp, ops, stop, poll_keep(qp, cqe, phase, (uint32_t)nb_free));
+			return poll_rest(qp, ops, stop,
+					 poll_keep(qp, cqe, phase, (uint32_t)nb_free));
 		}
 		rte_io_rmb(); /* dword 0 was written before the phase tag */
 		op = slot_free(qp, slot, cid, nb_free++);

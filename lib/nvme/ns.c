@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Active namespaces (5.15.2.1, 5.15.2.3). An object lives as long as its controller, for others hold
- * pointers to it through resets: what a reset finds again is the same object, what it finds changed
- * or gone leaves one behind that is retired, with an NSID that no controller answers to.
+ * Active namespaces (5.15.2.1, 5.15.2.3). An object lives as long as its controller, for others
+ * hold pointers to it through resets: what a reset finds again is the same object, what it finds
+ * changed or gone leaves one behind that is retired, with an NSID that no controller answers to.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,8 +44,10 @@ static int learn_size(struct pl_nvme_ns *ns, const struct pl_nvme_id_ns *id)
 	if (lbaf.lbads < 9 || lbaf.lbads > 16 || lbaf.ms != 0 || id->nsze == 0 ||
 	    id->ncap > id->nsze || id->nsze > (uint64_t)INT64_MAX >> lbaf.lbads ||
 	    1u << lbaf.lbads > ns->ctrlr->info.max_xfer) {
-		snprintf(why, sizeof(why), "%llu blocks of 2^%u bytes with %u bytes of metadata, capacity "
-			 "%llu", (unsigned long long)id->nsze, lbaf.lbads, lbaf.ms,
+		snprintf(why, sizeof(why),
+			 "%llu blocks of 2^%u bytes with %u bytes of metadata, capacity "
+			 "%llu",
+			 (unsigned long long)id->nsze, lbaf.lbads, lbaf.ms,
 			 (unsigned long long)id->ncap);
 		return unusable(ns, why);
 	}
@@ -79,7 +81,8 @@ static void learn_names(struct pl_nvme_ns *ns, const uint8_t *list, uint8_t *csi
 	};
 	uint32_t at = 0;
 
-	while (at + 4 < NVME_PAGE_SIZE && list[at + 1] && at + 4u + list[at + 1] <= NVME_PAGE_SIZE) {
+	while (at + 4 < NVME_PAGE_SIZE && list[at + 1] &&
+	       at + 4u + list[at + 1] <= NVME_PAGE_SIZE) {
 		const uint8_t type = list[at], len = list[at + 1];
 
 		for (size_t i = 0; i < RTE_DIM(known); i++) {
@@ -165,12 +168,14 @@ static int identify(struct pl_nvme_ns *ns, void *page)
 	return identify_command_set(ns, format, page);
 }
 
-/* What was there before a reset and is there after it, so that ops and jobs mean the same blocks. */
+/* What was there before a reset and is there after it, so that ops and jobs mean the same blocks.
+ */
 static bool same(const struct pl_nvme_ns *a, const struct pl_nvme_ns *b)
 {
 	return a->nsid == b->nsid && a->lba_shift == b->lba_shift && a->nlb == b->nlb &&
 	       a->mssrl == b->mssrl && a->mcl == b->mcl && a->msrc == b->msrc &&
-	       a->zone_nlb == b->zone_nlb && a->shared == b->shared && memcmp(a->nguid, b->nguid, sizeof(a->nguid)) == 0 &&
+	       a->zone_nlb == b->zone_nlb && a->shared == b->shared &&
+	       memcmp(a->nguid, b->nguid, sizeof(a->nguid)) == 0 &&
 	       memcmp(a->eui64, b->eui64, sizeof(a->eui64)) == 0 &&
 	       memcmp(a->uuid, b->uuid, sizeof(a->uuid)) == 0;
 }
@@ -180,8 +185,8 @@ bool nvme_ns_retired(const struct pl_nvme_ns *ns)
 	return !__atomic_load_n(&ns->sqe0, __ATOMIC_RELAXED);
 }
 
-/* Without the controller's mark the fast loop leaves every op to nvme_submit_slow(), which knows where
- * zones end. */
+/* Without the controller's mark the fast loop leaves every op to nvme_submit_slow(), which knows
+ * where zones end. */
 static void set_retired(struct pl_nvme_ns *ns, bool retired)
 {
 	uint32_t mark = ns->zone_nlb ? 0 : ns->ctrlr->ns_tag;
@@ -201,8 +206,10 @@ static void retire(struct pl_nvme_ctrlr *ctrlr)
 		set_retired(ns, !ns->found);
 	}
 	if (n)
-		PL_LOG(NOTICE, "%s: %u of its namespaces, %u the first, went with the reset or are others "
-		       "since", ctrlr->info.name, n, first);
+		PL_LOG(NOTICE,
+		       "%s: %u of its namespaces, %u the first, went with the reset or are others "
+		       "since",
+		       ctrlr->info.name, n, first);
 }
 
 /* A new object behind those of lower and the same NSID; readers may be on their way. */
@@ -252,10 +259,12 @@ static int check_list(const struct pl_nvme_ctrlr *ctrlr, const uint32_t *ids, ui
 		uint32_t before = *n ? ids[*n - 1] : 0;
 
 		if (ids[*n] <= before)
-			return pl_fail(-ENODEV, "%s: its list of namespaces is not in order: %u after %u",
+			return pl_fail(-ENODEV,
+				       "%s: its list of namespaces is not in order: %u after %u",
 				       ctrlr->info.name, ids[*n], before);
 		if (ids[*n] > ctrlr->info.nn) {
-			PL_LOG(NOTICE, "%s: its namespaces from %u on are left out: there can be %u (NN)",
+			PL_LOG(NOTICE,
+			       "%s: its namespaces from %u on are left out: there can be %u (NN)",
 			       ctrlr->info.name, ids[*n], ctrlr->info.nn);
 			break;
 		}
@@ -272,8 +281,10 @@ static int say_what_is_left_out(struct pl_nvme_ctrlr *ctrlr, uint32_t last, uint
 	while (rc == 0 && more < IDS_PER_LIST && ids[more])
 		more++;
 	if (more)
-		PL_LOG(NOTICE, "%s: %u%s of its namespaces are left out, from %u on: Peerlane uses the "
-		       "first %u", ctrlr->info.name, more, more == IDS_PER_LIST ? " or more" : "", ids[0],
+		PL_LOG(NOTICE,
+		       "%s: %u%s of its namespaces are left out, from %u on: Peerlane uses the "
+		       "first %u",
+		       ctrlr->info.name, more, more == IDS_PER_LIST ? " or more" : "", ids[0],
 		       NVME_MAX_NAMESPACES);
 	return rc == -EIO ? 0 : rc; /* not to know how many is no reason not to drive it */
 }
@@ -340,7 +351,7 @@ struct pl_nvme_ns *pl_nvme_ns_get(struct pl_nvme_ctrlr *ctrlr, uint32_t nsid)
 		n++;
 	}
 	if (!ns)
-		pl_fail(-ENOENT, "%s has no usable namespace %u; it has %u, up to %u", ctrlr->info.name,
-			nsid, n, last);
+		pl_fail(-ENOENT, "%s has no usable namespace %u; it has %u, up to %u",
+			ctrlr->info.name, nsid, n, last);
 	return ns;
 }

@@ -23,7 +23,8 @@ uint32_t nvme_prp_list_bytes(uint32_t max_xfer)
 uint64_t nvme_prp_list(const struct pl_nvme_qpair *qp, uint32_t slot, uint64_t va, uint64_t len)
 {
 	/* Volatile 8-byte stores: the pool may lie in a CMB. */
-	volatile uint64_t *prp = (volatile uint64_t *)(qp->prp_pool + (size_t)slot * qp->prp_stride);
+	volatile uint64_t *prp =
+		(volatile uint64_t *)(qp->prp_pool + (size_t)slot * qp->prp_stride);
 	const uint64_t list = (uintptr_t)prp, end = va + len;
 
 	for (; va < end; va += NVME_PAGE_SIZE) {

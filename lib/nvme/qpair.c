@@ -73,7 +73,8 @@ static int alloc_memory(struct pl_nvme_qpair *qp)
 	rc = placed_alloc(ctrlr, qp->entries * sizeof(*qp->sq), qp->sq_in_cmb, &sq);
 	qp->sq = sq;
 	if (rc == 0)
-		rc = placed_alloc(ctrlr, (size_t)qp->nb_slots * qp->prp_stride, qp->prp_in_cmb, &prp);
+		rc = placed_alloc(ctrlr, (size_t)qp->nb_slots * qp->prp_stride, qp->prp_in_cmb,
+				  &prp);
 	qp->prp_pool = prp;
 	return rc;
 }

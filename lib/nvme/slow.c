@@ -41,11 +41,12 @@ static int refuse(struct pl_nvme_qpair *qp, const struct pl_nvme_op *op, const c
 }
 
 /* LBAs one command of this op may have that begins at @slba. */
-static uint32_t command_nlb(const struct pl_nvme_qpair *qp, const struct pl_nvme_op *op, uint64_t slba)
+static uint32_t command_nlb(const struct pl_nvme_qpair *qp, const struct pl_nvme_op *op,
+			    uint64_t slba)
 {
 	const struct pl_nvme_ns *ns = op->ns;
-	uint32_t nlb = op->opc == NVME_CMD_WRITE_ZEROES ? NVME_MAX_COMMAND_NLB :
-							   (uint32_t)(qp->max_xfer >> ns->lba_shift);
+	uint32_t nlb = op->opc == NVME_CMD_WRITE_ZEROES ? NVME_MAX_COMMAND_NLB
+							: (uint32_t)(qp->max_xfer >> ns->lba_shift);
 
 	nlb = RTE_MIN(nlb, NVME_MAX_COMMAND_NLB);
 	/* Zone sizes are no powers of two by rule: the division is the zoned namespaces' own. */

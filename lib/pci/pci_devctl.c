@@ -87,8 +87,8 @@ int pci_devctl_update(const struct pci_config *config, uint16_t mask, uint16_t v
 	raw = htole16((uint16_t)(((old & ~mask) | (value & mask)) & ~PCI_EXP_DEVCTL_BCR_FLR));
 	if (raw != htole16(old) &&
 	    pwrite(config->fd, &raw, 2, config->at + (off_t)(at + PCI_EXP_DEVCTL)) != 2)
-		return pl_fail(-EIO, "%s: cannot write its Device Control register: %s", config->bdf,
-			       strerror(errno));
+		return pl_fail(-EIO, "%s: cannot write its Device Control register: %s",
+			       config->bdf, strerror(errno));
 	rc = read_at(config, at, left);
 	*left &= mask;
 	return rc;

@@ -201,22 +201,32 @@ int pci_group_refused(const char *bdf, const char *module, int err)
 
 	pci_sysfs_link(bdf, "iommu_group", group, sizeof(group));
 	if (pci_group_foreign(bdf, member, driver))
-		return pl_fail(-EBUSY, "%s: its IOMMU group %s also has %s, bound to %s; to hand that over "
-			       "too: sudo driverctl set-override %s vfio-pci", bdf, group, member, driver,
-			       member);
+		return pl_fail(-EBUSY,
+			       "%s: its IOMMU group %s also has %s, bound to %s; to hand that over "
+			       "too: sudo driverctl set-override %s vfio-pci",
+			       bdf, group, member, driver, member);
 	if (pci_group_user(bdf, user, sizeof(user), &pid))
-		return pl_fail(-EBUSY, "%s is in use by %s, which has it or its IOMMU group %s open; end that "
-			       "first: kill %d", bdf, user, group, pid);
+		return pl_fail(
+			-EBUSY,
+			"%s is in use by %s, which has it or its IOMMU group %s open; end that "
+			"first: kill %d",
+			bdf, user, group, pid);
 	if (err == EPERM && pci_remap_state() == PCI_REMAP_OFF && !unsafe_is_allowed(module))
-		return pl_fail(-EACCES, "%s: interrupts are not remapped here, and the kernel wants to be "
+		return pl_fail(-EACCES,
+			       "%s: interrupts are not remapped here, and the kernel wants to be "
 			       "told that this is accepted: echo Y | sudo tee "
-			       "/sys/module/%s/parameters/allow_unsafe_interrupts", bdf, module);
+			       "/sys/module/%s/parameters/allow_unsafe_interrupts",
+			       bdf, module);
 	/* EINVAL is what a second opener of the character device gets. */
 	if (err == EPERM || err == EBUSY || err == EINVAL)
-		return pl_fail(-EBUSY, "%s, or another device of its IOMMU group %s, is in use by another "
-			       "process, which this user may not see (%s): sudo fuser -v /dev/vfio/%s "
-			       "/dev/vfio/devices/*", bdf, group, strerror(err), group);
-	return pl_fail(-ENOTSUP, "%s: the kernel refuses it: %s; it may say more: sudo dmesg | tail", bdf,
+		return pl_fail(
+			-EBUSY,
+			"%s, or another device of its IOMMU group %s, is in use by another "
+			"process, which this user may not see (%s): sudo fuser -v /dev/vfio/%s "
+			"/dev/vfio/devices/*",
+			bdf, group, strerror(err), group);
+	return pl_fail(-ENOTSUP,
+		       "%s: the kernel refuses it: %s; it may say more: sudo dmesg | tail", bdf,
 		       strerror(err));
 }
 
@@ -228,13 +238,16 @@ void pci_iommu_remedy(char *buf, size_t len)
 	line_of(path, cmdline, sizeof(cmdline));
 	for (char *word = strtok_r(cmdline, " ", &save); word; word = strtok_r(NULL, " ", &save))
 		if (strlen(word) < 32 && strstr(word, "iommu=off")) {
-			snprintf(buf, len, "sudo sed -i 's/%s//' /etc/default/grub && sudo "
-				 "update-grub   (then reboot)", word);
+			snprintf(buf, len,
+				 "sudo sed -i 's/%s//' /etc/default/grub && sudo "
+				 "update-grub   (then reboot)",
+				 word);
 			return;
 		}
 	path_below(path, "/sys/firmware/acpi/tables/DMAR");
 	if (access(path, F_OK) == 0) {
-		snprintf(buf, len, "sudo sed -i 's/^GRUB_CMDLINE_LINUX=\"/&intel_iommu=on /' "
+		snprintf(buf, len,
+			 "sudo sed -i 's/^GRUB_CMDLINE_LINUX=\"/&intel_iommu=on /' "
 			 "/etc/default/grub && sudo update-grub   (then reboot)");
 		return;
 	}
@@ -242,7 +255,8 @@ void pci_iommu_remedy(char *buf, size_t len)
 	if (access(path, F_OK) == 0)
 		snprintf(buf, len, "boot a kernel with CONFIG_AMD_IOMMU");
 	else
-		snprintf(buf, len, "enable VT-d or AMD-Vi in the firmware's setup; for a guest of QEMU: "
+		snprintf(buf, len,
+			 "enable VT-d or AMD-Vi in the firmware's setup; for a guest of QEMU: "
 			 "-M q35,kernel-irqchip=split -device intel-iommu,intremap=on");
 }
 
@@ -252,10 +266,14 @@ int pci_group_check(const char *bdf)
 
 	pci_iommu_remedy(remedy, sizeof(remedy));
 	if (pci_sysfs_link(bdf, "iommu_group", group, sizeof(group)))
-		return pl_fail(-ENOTSUP, "%s is in no IOMMU group: the kernel drives no IOMMU before it, and "
-			       "Peerlane lets no device reach memory without one: %s", bdf, remedy);
+		return pl_fail(-ENOTSUP,
+			       "%s is in no IOMMU group: the kernel drives no IOMMU before it, and "
+			       "Peerlane lets no device reach memory without one: %s",
+			       bdf, remedy);
 	if (pci_group_is_noiommu(bdf))
-		return pl_fail(-ENOTSUP, "%s is in vfio's no-IOMMU mode, in which it could reach all memory, "
-			       "and Peerlane does not use it so: %s", bdf, remedy);
+		return pl_fail(-ENOTSUP,
+			       "%s is in vfio's no-IOMMU mode, in which it could reach all memory, "
+			       "and Peerlane does not use it so: %s",
+			       bdf, remedy);
 	return 0;
 }

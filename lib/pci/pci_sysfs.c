@@ -191,7 +191,8 @@ int pci_sysfs_check_vfio(const char *bdf)
 			       bdf);
 	if (pci_sysfs_number(bdf, "class", &class) || class != PCI_CLASS_NVME)
 		return pl_fail(-EINVAL, "-a '%s': not an NVMe controller; see: lspci -D -d ::0108", bdf);
-	/* No vfio driver takes a function without an IOMMU: to say how to bind it would be in vain. */
+	/* No vfio driver takes a function without an IOMMU: to say how to bind it would be in vain.
+	 */
 	rc = pci_group_check(bdf);
 	if (rc || pci_sysfs_is_vfio(bdf))
 		return rc;

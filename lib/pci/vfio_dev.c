@@ -111,9 +111,10 @@ static void order_of_physfn(struct vfio_dev *dev, const char *physfn)
 	if (dev->ordered || dev->order_told)
 		return;
 	dev->order_told = true;
-	PL_LOG(NOTICE, "%s: Relaxed Ordering %s on in its physical function %s, which decides; to turn it "
-	       "off: sudo setpci -s %s CAP_EXP+8.w=0:810", dev->bdf, rc ? "may be" : "is", physfn,
-	       physfn);
+	PL_LOG(NOTICE,
+	       "%s: Relaxed Ordering %s on in its physical function %s, which decides; to turn it "
+	       "off: sudo setpci -s %s CAP_EXP+8.w=0:810",
+	       dev->bdf, rc ? "may be" : "is", physfn, physfn);
 }
 
 void vfio_dev_order(struct vfio_dev *dev)

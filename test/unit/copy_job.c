@@ -77,8 +77,8 @@ void job_result(const struct pl_copy *job, struct job_result *result)
 	result->n = n;
 	pl_copy_stats(job, &stats);
 	result->complete = job->verify_begun ? stats.bytes_verified : stats.bytes_copied;
-	result->unproven = job->verify_begun ? stats.bytes_copied - stats.bytes_verified :
-					       stats.bytes_unproven;
+	result->unproven = job->verify_begun ? stats.bytes_copied - stats.bytes_verified
+					     : stats.bytes_unproven;
 	if (n < 2)
 		return;
 	/* Fewer slots than ranges: the first ones, and still the whole count. */
@@ -86,7 +86,8 @@ void job_result(const struct pl_copy *job, struct job_result *result)
 	assert_memory_equal(&first, &result->ranges[0], sizeof(first));
 }
 
-/* Nothing in [at, next) was touched but @unproven bytes, in whole chunks, or those that are left of it. */
+/* Nothing in [at, next) was touched but @unproven bytes, in whole chunks, or those that are left of
+ * it. */
 static void check_untouched(uint64_t at, uint64_t next, uint64_t *unproven)
 {
 	for (; at < next; at += CHUNK) {

@@ -487,13 +487,19 @@ static void test_cli_values(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_u64),         cmocka_unit_test(test_size_parse),
-		cmocka_unit_test(test_size_format), cmocka_unit_test(test_device),
-		cmocka_unit_test(test_target),      cmocka_unit_test(test_via),
-		cmocka_unit_test(test_file_ends),   cmocka_unit_test(test_file_lengths),
+		cmocka_unit_test(test_u64),
+		cmocka_unit_test(test_size_parse),
+		cmocka_unit_test(test_size_format),
+		cmocka_unit_test(test_device),
+		cmocka_unit_test(test_target),
+		cmocka_unit_test(test_via),
+		cmocka_unit_test(test_file_ends),
+		cmocka_unit_test(test_file_lengths),
 		cmocka_unit_test(test_copy_opts_overflow),
-		cmocka_unit_test(test_copy_opts),   cmocka_unit_test(test_cli_split),
-		cmocka_unit_test(test_cli_getopt),  cmocka_unit_test(test_cli_values),
+		cmocka_unit_test(test_copy_opts),
+		cmocka_unit_test(test_cli_split),
+		cmocka_unit_test(test_cli_getopt),
+		cmocka_unit_test(test_cli_values),
 	};
 
 	return cmocka_run_group_tests_name("app", tests, NULL, NULL);

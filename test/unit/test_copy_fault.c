@@ -235,8 +235,8 @@ static void test_verify_finds(void **state)
 		}
 }
 
-/* The destination's reads move nothing, and what would lie in the buffer by chance, or because it was
- * put there, is the source's data: that is no proof. */
+/* The destination's reads move nothing, and what would lie in the buffer by chance, or because it
+ * was put there, is the source's data: that is no proof. */
 static void test_verify_reads_nothing(void **state)
 {
 	static const uint8_t patterns[] = { 0x00, 0x5a, 0xa5, 0xff };
@@ -254,9 +254,8 @@ static void test_verify_reads_nothing(void **state)
 		if (pl_copy_create(&opts, &job))
 			fail_msg("%s", pl_errmsg());
 		job_poll_to_verifying(job);
-		inject(DST, &(struct nvme_emu_inject){ .fault = NVME_EMU_FAULT_PART,
-						       .count = 100000,
-						       .len = 4096 });
+		inject(DST, &(struct nvme_emu_inject){
+				    .fault = NVME_EMU_FAULT_PART, .count = 100000, .len = 4096 });
 		job_assert_ended(job, -EILSEQ, "the copy is wrong");
 		inject(DST, &(struct nvme_emu_inject){ .fault = NVME_EMU_FAULT_NONE });
 		pl_copy_destroy(job);
@@ -283,10 +282,14 @@ static void test_verify_read_error(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_command_errors),   cmocka_unit_test(test_split_write_error),
-		cmocka_unit_test(test_bogus_completion), cmocka_unit_test(test_cancel),
-		cmocka_unit_test(test_cancel_verifying), cmocka_unit_test(test_destroy_under_way),
-		cmocka_unit_test(test_verify_finds),     cmocka_unit_test(test_verify_read_error),
+		cmocka_unit_test(test_command_errors),
+		cmocka_unit_test(test_split_write_error),
+		cmocka_unit_test(test_bogus_completion),
+		cmocka_unit_test(test_cancel),
+		cmocka_unit_test(test_cancel_verifying),
+		cmocka_unit_test(test_destroy_under_way),
+		cmocka_unit_test(test_verify_finds),
+		cmocka_unit_test(test_verify_read_error),
 		cmocka_unit_test(test_verify_reads_nothing),
 		cmocka_unit_test(test_buffers_kept), /* last: what it keeps stays */
 	};

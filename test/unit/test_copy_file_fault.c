@@ -453,7 +453,8 @@ static void test_cancel_size(void **state)
 				want = RTE_MAX(want, (size_t)ranges[0].nlb);
 			len = file_len("file");
 			if (len != want)
-				fail_msg("%zu bytes before, %zu after, not %zu", lens[i], len, want);
+				fail_msg("%zu bytes before, %zu after, not %zu", lens[i], len,
+					 want);
 			stop(&r);
 			assert_int_equal(file_len("file"), want);
 		}

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Two names for one medium: ranges that overlap are refused whatever the ends are called, ranges that
- * do not are copied. What no machine has at hand (partitions, loop and dm devices, namespaces that the
- * kernel drives) is a tree of files in the place of sysfs.
+ * Two names for one medium: ranges that overlap are refused whatever the ends are called, ranges
+ * that do not are copied. What no machine has at hand (partitions, loop and dm devices, namespaces
+ * that the kernel drives) is a tree of files in the place of sysfs.
  */
 #include "file_dir.h"
 
@@ -24,9 +24,9 @@
 /* ---- on a tree: what lies below a device ---- */
 
 #define DISK  makedev(8, 0)
-#define PART1 makedev(8, 1) /* 1 MiB at 1 MiB */
-#define PART2 makedev(8, 2) /* 2 MiB behind it */
-#define LOOP  makedev(7, 0) /* on `image`, from byte 8192 on */
+#define PART1 makedev(8, 1)   /* 1 MiB at 1 MiB */
+#define PART2 makedev(8, 2)   /* 2 MiB behind it */
+#define LOOP  makedev(7, 0)   /* on `image`, from byte 8192 on */
 #define LOOPP makedev(259, 0) /* its partition, from 4096 on */
 #define LV    makedev(253, 0) /* on PART2 and another disk */
 #define CRYPT makedev(253, 1) /* on LV */
@@ -144,27 +144,43 @@ static void test_below(void **state)
 		/* a disk and its partitions: bytes are compared */
 		{ { BLOCK, DISK, 0, 1 }, { BLOCK, DISK, 0, 1 }, COPY_MEDIUM_OVERLAP, "8:0" },
 		{ { BLOCK, DISK, 0, MIB(1) }, { BLOCK, PART1, 0, MIB(1) }, COPY_MEDIUM_APART, "" },
-		{ { BLOCK, DISK, 0, MIB(1) + 1 }, { BLOCK, PART1, 0, 512 }, COPY_MEDIUM_OVERLAP,
+		{ { BLOCK, DISK, 0, MIB(1) + 1 },
+		  { BLOCK, PART1, 0, 512 },
+		  COPY_MEDIUM_OVERLAP,
 		  "block device 8:0" },
-		{ { BLOCK, DISK, MIB(2), 512 }, { BLOCK, PART1, 0, MIB(1) }, COPY_MEDIUM_APART, "" },
-		{ { BLOCK, DISK, MIB(2) - 1, 512 }, { BLOCK, PART1, 0, MIB(1) },
-		  COPY_MEDIUM_OVERLAP, "8:0" },
+		{ { BLOCK, DISK, MIB(2), 512 },
+		  { BLOCK, PART1, 0, MIB(1) },
+		  COPY_MEDIUM_APART,
+		  "" },
+		{ { BLOCK, DISK, MIB(2) - 1, 512 },
+		  { BLOCK, PART1, 0, MIB(1) },
+		  COPY_MEDIUM_OVERLAP,
+		  "8:0" },
 		{ { BLOCK, PART2, 0, MIB(2) }, { BLOCK, PART1, 0, MIB(1) }, COPY_MEDIUM_APART, "" },
 		/* a loop device, its file, its partition */
 		{ { IMAGE, 0, 8192, 512 }, { BLOCK, LOOP, 0, 512 }, COPY_MEDIUM_OVERLAP, "inode" },
 		{ { IMAGE, 0, 0, 8192 }, { BLOCK, LOOP, 0, 512 }, COPY_MEDIUM_APART, "" },
 		{ { IMAGE, 0, 8192, 4096 }, { BLOCK, LOOPP, 0, 512 }, COPY_MEDIUM_APART, "" },
-		{ { IMAGE, 0, 8192, 4097 }, { BLOCK, LOOPP, 0, 512 }, COPY_MEDIUM_OVERLAP, "inode" },
+		{ { IMAGE, 0, 8192, 4097 },
+		  { BLOCK, LOOPP, 0, 512 },
+		  COPY_MEDIUM_OVERLAP,
+		  "inode" },
 		{ { IMAGE, 0, 16384, 1 }, { ON_FS, LOOP, 0, 1 }, COPY_MEDIUM_UNKNOWN, "inode" },
 		/* through a file system or a mapper: somewhere */
 		{ { ON_FS, PART1, 0, 512 }, { BLOCK, PART1, 0, 512 }, COPY_MEDIUM_UNKNOWN, "8:1" },
-		{ { ON_FS, PART1, 0, 512 }, { BLOCK, DISK, MIB(1), 1 }, COPY_MEDIUM_UNKNOWN, "8:0" },
+		{ { ON_FS, PART1, 0, 512 },
+		  { BLOCK, DISK, MIB(1), 1 },
+		  COPY_MEDIUM_UNKNOWN,
+		  "8:0" },
 		{ { ON_FS, PART1, 0, 512 }, { BLOCK, DISK, 0, MIB(1) }, COPY_MEDIUM_APART, "" },
 		{ { ON_FS, PART1, 0, 512 }, { BLOCK, PART2, 0, 512 }, COPY_MEDIUM_APART, "" },
 		{ { ON_FS, PART1, 0, 512 }, { ON_FS, PART1, 0, 512 }, COPY_MEDIUM_APART, "" },
 		{ { BLOCK, LV, 0, 512 }, { BLOCK, PART2, 0, 512 }, COPY_MEDIUM_UNKNOWN, "8:2" },
 		{ { BLOCK, LV, 0, 512 }, { BLOCK, PART1, 0, 512 }, COPY_MEDIUM_APART, "" },
-		{ { BLOCK, CRYPT, 0, 512 }, { BLOCK, DISK, MIB(3), 1 }, COPY_MEDIUM_UNKNOWN, "8:0" },
+		{ { BLOCK, CRYPT, 0, 512 },
+		  { BLOCK, DISK, MIB(3), 1 },
+		  COPY_MEDIUM_UNKNOWN,
+		  "8:0" },
 		{ { BLOCK, CRYPT, 0, 512 }, { BLOCK, LV, 0, 512 }, COPY_MEDIUM_UNKNOWN, "253:0" },
 		{ { BLOCK, LV2, 0, 512 }, { BLOCK, LV, 0, 512 }, COPY_MEDIUM_APART, "" },
 		{ { ON_FS, CRYPT, 0, 512 }, { BLOCK, PART2, 0, 512 }, COPY_MEDIUM_UNKNOWN, "8:2" },
@@ -211,7 +227,8 @@ static enum copy_medium_verdict beside(const struct copy_ns_names *names, uint64
 	face.span = (struct copy_span){ at, 512, true };
 	why[0] = '\0';
 	assert_int_equal(copy_medium_add_face(&mine, &face), 0);
-	assert_int_equal(copy_medium_add_block(&kernels, dev, (struct copy_span){ 0, 512, true }), 0);
+	assert_int_equal(copy_medium_add_block(&kernels, dev, (struct copy_span){ 0, 512, true }),
+			 0);
 	v = copy_medium_compare(&mine, &kernels, why, 160);
 	copy_medium_free(&mine);
 	copy_medium_free(&kernels);
@@ -221,10 +238,13 @@ static enum copy_medium_verdict beside(const struct copy_ns_names *names, uint64
 static void test_kernels_namespace(void **state)
 {
 	static const struct copy_ns_names
-		nguid = { .nsid = 7, .nguid = { 0x00, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77, 0x88,
-						0x99, 0xaa, 0xbb, 0xcc, 0xdd, 0xee, 0xff } },
+		nguid = { .nsid = 7,
+			  .nguid = { 0x00, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77, 0x88, 0x99,
+				     0xaa, 0xbb, 0xcc, 0xdd, 0xee, 0xff } },
 		eui64 = { .nsid = 3, .eui64 = { 1, 2, 3, 4, 5, 6, 7, 8 } },
-		other = { .nsid = 7, .nguid = { 1 }, .shared = true,
+		other = { .nsid = 7,
+			  .nguid = { 1 },
+			  .shared = true,
 			  .subnqn = "nqn.2026-11.io.peerlane:s" },
 		nqn = { .nsid = 7, .shared = true, .subnqn = "nqn.2026-11.io.peerlane:s" },
 		private = { .nsid = 7, .subnqn = "nqn.2026-11.io.peerlane:s" },
@@ -313,8 +333,10 @@ static void test_one_file(void **state)
 		one_medium(o, "overlap on file:");
 		pl_copy_file_close(f);
 	}
-	accepted(&(struct pl_copy_opts){ .opts_size = sizeof(o), .src = ns_of(C, 1),
-					 .dst = ns_of(MEMORY, 1), .bytes = LEN,
+	accepted(&(struct pl_copy_opts){ .opts_size = sizeof(o),
+					 .src = ns_of(C, 1),
+					 .dst = ns_of(MEMORY, 1),
+					 .bytes = LEN,
 					 .via = PL_COPY_VIA_HOST });
 }
 
@@ -324,8 +346,10 @@ static const struct pl_nvme_transport_ops *real;
 
 static void lie(const char *dev, uint8_t cns, size_t offset, size_t len)
 {
-	inject(dev, &(struct nvme_emu_inject){ .fault = NVME_EMU_FAULT_IDENTIFY, .cns = cns,
-					       .offset = (uint32_t)offset, .len = (uint32_t)len });
+	inject(dev, &(struct nvme_emu_inject){ .fault = NVME_EMU_FAULT_IDENTIFY,
+					       .cns = cns,
+					       .offset = (uint32_t)offset,
+					       .len = (uint32_t)len });
 }
 
 static void nameless(const char *dev)
@@ -340,19 +364,24 @@ static void test_shared_namespace(void **state)
 {
 	(void)state;
 	one_medium(opts_of(A, B), "both are the namespace with NGUID");
-	one_medium(opts_of(B, A), "overlap on nvme_emu1 namespace 1, which is the same as nvme_emu0");
+	one_medium(opts_of(B, A),
+		   "overlap on nvme_emu1 namespace 1, which is the same as nvme_emu0");
 	nameless(A);
 	nameless(B);
 	one_medium(opts_of(A, B), "both are the shared namespace 1 of subsystem nqn.2014-08.org");
 	accepted(&(struct pl_copy_opts){ .opts_size = sizeof(struct pl_copy_opts),
-					 .src = ns_of(A, 1), .dst = ns_of(C, 1), .bytes = LEN,
+					 .src = ns_of(A, 1),
+					 .dst = ns_of(C, 1),
+					 .bytes = LEN,
 					 .via = PL_COPY_VIA_HOST });
 	lie(A, NVME_CNS_NS, offsetof(struct pl_nvme_id_ns, nmic), 1);
 	lie(B, NVME_CNS_NS, offsetof(struct pl_nvme_id_ns, nmic), 1);
 	nameless(A);
 	nameless(B);
 	accepted(&(struct pl_copy_opts){ .opts_size = sizeof(struct pl_copy_opts),
-					 .src = ns_of(A, 1), .dst = ns_of(B, 1), .bytes = LEN,
+					 .src = ns_of(A, 1),
+					 .dst = ns_of(B, 1),
+					 .bytes = LEN,
 					 .via = PL_COPY_VIA_HOST });
 }
 
@@ -370,9 +399,10 @@ static void test_warning(void **state)
 	struct pl_copy_opts o = opts_of(C, A);
 
 	(void)state;
-	assert_string_equal(accepted(&o).warning,
-			    "namespace 1 of nvme_emu0 is shared (NMIC): other controllers may write "
-			    "it while the copy runs");
+	assert_string_equal(
+		accepted(&o).warning,
+		"namespace 1 of nvme_emu0 is shared (NMIC): other controllers may write "
+		"it while the copy runs");
 	o = opts_of(A, C);
 	assert_string_equal(accepted(&o).warning, "");
 }
@@ -444,8 +474,8 @@ int main(void)
 		cmocka_unit_test(test_other_namespace),
 		cmocka_unit_test(test_warning),
 	};
-	int failed = cmocka_run_group_tests_name("copy_medium_tree", on_tree, setup_tree,
-						 teardown_tree);
+	int failed =
+		cmocka_run_group_tests_name("copy_medium_tree", on_tree, setup_tree, teardown_tree);
 
 	return failed + cmocka_run_group_tests_name("copy_medium", whole, setup, teardown);
 }

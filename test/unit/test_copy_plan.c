@@ -466,12 +466,11 @@ int main(void)
 {
 	const struct CMUnitTest alone[] = { cmocka_unit_test(test_auto_falls_back_to_host) };
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_opts),      cmocka_unit_test(test_ranges),
-		cmocka_unit_test(test_huge_ranges),
-		cmocka_unit_test(test_overlap),   cmocka_unit_test(test_chunk),
-		cmocka_unit_test(test_depth),     cmocka_unit_test(test_no_such_way),
-		cmocka_unit_test(test_rights),    cmocka_unit_test(test_auto),
-		cmocka_unit_test(test_resources),
+		cmocka_unit_test(test_opts),        cmocka_unit_test(test_ranges),
+		cmocka_unit_test(test_huge_ranges), cmocka_unit_test(test_overlap),
+		cmocka_unit_test(test_chunk),       cmocka_unit_test(test_depth),
+		cmocka_unit_test(test_no_such_way), cmocka_unit_test(test_rights),
+		cmocka_unit_test(test_auto),        cmocka_unit_test(test_resources),
 	};
 	int failed = cmocka_run_group_tests_name("copy_plan_alone", alone, NULL, NULL);
 

@@ -174,8 +174,8 @@ static void test_dead_at_the_start(void **state)
 	assert_int_equal(pl_nvme_ctrlr_reset(ctrlr_of(THIRD)), 0);
 }
 
-/* What it costs is counted, and bounded: a load for every unit and burst of reads, and a look at the
- * provider when reads or writes completed. */
+/* What it costs is counted, and bounded: a load for every unit and burst of reads, and a look at
+ * the provider when reads or writes completed. */
 static void test_cost(void **state)
 {
 	const uint32_t proof = 6; /* of a PMR: CC, CSTS, PMRCTL, PMRMSC twice, the canary */
@@ -207,9 +207,12 @@ static void test_cost(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_part_lost), cmocka_unit_test(test_part_late),
-		cmocka_unit_test(test_unit),      cmocka_unit_test(test_provider),
-		cmocka_unit_test(test_dead_at_the_start), cmocka_unit_test(test_cost),
+		cmocka_unit_test(test_part_lost),
+		cmocka_unit_test(test_part_late),
+		cmocka_unit_test(test_unit),
+		cmocka_unit_test(test_provider),
+		cmocka_unit_test(test_dead_at_the_start),
+		cmocka_unit_test(test_cost),
 	};
 
 	return cmocka_run_group_tests_name("copy_proof", tests, job_setup, job_teardown);

@@ -126,8 +126,7 @@ static void test_flush_after_failure(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_flush),
-		cmocka_unit_test(test_flush_fails),
+		cmocka_unit_test(test_flush), cmocka_unit_test(test_flush_fails),
 		cmocka_unit_test(test_flush_after_failure), /* last: it ends the device */
 	};
 

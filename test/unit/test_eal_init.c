@@ -207,7 +207,10 @@ static void test_refused(void **state)
  * space is there so that the kernel need not, should this fail. */
 static int too_much_child(void *arg)
 {
-	struct line line = { .vdevs = two_devices, .nb_vdevs = 1, .extra = arg, .err = -EINVAL,
+	struct line line = { .vdevs = two_devices,
+			     .nb_vdevs = 1,
+			     .extra = arg,
+			     .err = -EINVAL,
 			     .part = "MiB are available" };
 	struct rlimit limit = { .rlim_cur = 1ul << 40, .rlim_max = 1ul << 40 };
 

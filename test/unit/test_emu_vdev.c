@@ -392,8 +392,7 @@ int main(void)
 		cmocka_unit_test(bad_arguments),       cmocka_unit_test(good_arguments),
 		cmocka_unit_test(file_persists),       cmocka_unit_test(file_sizes),
 		cmocka_unit_test(one_device_per_file), cmocka_unit_test(one_file_per_subsystem),
-		cmocka_unit_test(probe_unwinds),
-		cmocka_unit_test(attach_unwinds),
+		cmocka_unit_test(probe_unwinds),       cmocka_unit_test(attach_unwinds),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown) != 0;

@@ -316,7 +316,7 @@ static void test_not_ours(void **state)
 static struct {
 	struct pl_guard guard, other;
 	bool go, acted;
-} *stage;
+} * stage;
 
 static struct dev faulty;
 static uint8_t *room; /* a page at its end is @faulty's memory */
@@ -388,7 +388,8 @@ static bool stop_after(pid_t pid, unsigned int steps)
 	return !__atomic_load_n(&stage->guard.state, __ATOMIC_ACQUIRE);
 }
 
-/* Lets the other thread act, which it may do at once or only after the handler, and the first go on. */
+/* Lets the other thread act, which it may do at once or only after the handler, and the first go
+ * on. */
 static void go_on(pid_t pid)
 {
 	int status;
@@ -458,11 +459,13 @@ static void test_removed_under_handler(void **state)
 	set_stage();
 	for (steps = 0; at_step(steps, act_reuse); steps++)
 		if (pl_guard_lost(&stage->other))
-			fail_msg("after %u steps the handler took a range for what it was before", steps);
+			fail_msg("after %u steps the handler took a range for what it was before",
+				 steps);
 	assert_true(steps > 20);
 	for (steps = 0; at_step(steps, act_free); steps++)
 		if (memcmp(&stage->guard, &freed, sizeof(freed)) != 0)
-			fail_msg("after %u steps the handler wrote to a removed device's state", steps);
+			fail_msg("after %u steps the handler wrote to a removed device's state",
+				 steps);
 	close(faulty.fd[0]);
 	munmap(room, ROOM);
 	munmap(far, ROOM);

@@ -257,7 +257,8 @@ static void test_unregister_fails(void **state)
 	assert_int_equal(pl_mem_unregister(p, PAGE), -ENOENT);
 	assert_int_equal(pl_mem_lookup(p, &info), 0);
 	assert_int_equal(pl_mem_register(p, PAGE), -EEXIST);
-	assert_int_equal(pl_ioas_map(ioas, p, PAGE, PL_IOMMU_READ | PL_IOMMU_WRITE, PL_MEM_HOST), 0);
+	assert_int_equal(pl_ioas_map(ioas, p, PAGE, PL_IOMMU_READ | PL_IOMMU_WRITE, PL_MEM_HOST),
+			 0);
 	assert_int_equal(pl_mem_unregister(p, PAGE), 0);
 	assert_int_equal(pl_mem_lookup(p, &info), -ENOENT);
 	munmap(p, PAGE);
@@ -504,7 +505,7 @@ static void test_narrow_aperture(void **state)
 
 static int start_eal(void **state)
 {
-	char args[][16] = { "test_mem", "--no-huge", "--no-shconf",     "-m64",
+	char args[][16] = { "test_mem", "--no-huge", "--no-shconf",    "-m64",
 			    "--no-pci", "-l0",       "--no-telemetry", "--iova-mode=va" };
 	char *argv[8];
 

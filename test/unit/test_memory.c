@@ -171,8 +171,8 @@ static void test_node(void **state)
 	assert_int_equal(pl_hugepages_free_on(1), 0);
 	assert_int_equal(pl_hugepages_free_on(2), 0);
 	pl_hugepages_remedy_on(1, 5 * MIB, command, sizeof(command));
-	assert_string_equal(command, "echo 10 | sudo tee " NODE
-				     "1/hugepages/hugepages-2048kB/nr_hugepages");
+	assert_string_equal(command,
+			    "echo 10 | sudo tee " NODE "1/hugepages/hugepages-2048kB/nr_hugepages");
 	pl_hugepages_remedy_on(2, 5 * MIB, command, sizeof(command));
 	assert_string_equal(command, "there is no NUMA node 2 with hugepages; see: numactl -H");
 }

@@ -22,7 +22,8 @@ static void arm(const char *name, enum nvme_emu_fault fault)
 
 static void test_bogus_completion(void **state)
 {
-	static const uint16_t cids[] = { 5, 6, 7, 0xffff }; /* depth 8: generation 0 is not the first */
+	static const uint16_t cids[] = { 5, 6, 7,
+					 0xffff }; /* depth 8: generation 0 is not the first */
 
 	(void)state;
 	for (size_t i = 0; i < RTE_DIM(cids); i++) {
@@ -125,8 +126,8 @@ static void test_generations(void **state)
 	pl_mem_free(buf);
 }
 
-/* A queue that is deleted and created again has other identifiers than before: its generations begin
- * anywhere. Once in so many times they begin where the last ones did. */
+/* A queue that is deleted and created again has other identifiers than before: its generations
+ * begin anywhere. Once in so many times they begin where the last ones did. */
 static void test_recreated(void **state)
 {
 	uint32_t same = 0;
@@ -451,7 +452,8 @@ int main(void)
 		cmocka_unit_test(test_bogus_completion),
 		cmocka_unit_test(test_bogus_completion_while_splitting),
 		cmocka_unit_test(test_late_duplicate),
-		cmocka_unit_test(test_generations), cmocka_unit_test(test_recreated),
+		cmocka_unit_test(test_generations),
+		cmocka_unit_test(test_recreated),
 		cmocka_unit_test(test_stopped_for_good),
 		cmocka_unit_test(test_bogus_admin_completion),
 		cmocka_unit_test(test_late_admin_duplicate),

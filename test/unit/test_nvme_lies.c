@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Controllers that say of themselves what cannot be, or what nobody could wait for or count. Each is
- * reset, which makes the library ask again.
+ * Controllers that say of themselves what cannot be, or what nobody could wait for or count. Each
+ * is reset, which makes the library ask again.
  */
 #include "fixture.h"
-
 
 #include <peerlane/pl_copy.h>
 
@@ -34,13 +33,13 @@ static void lie(uint8_t cns, size_t offset, const void *bytes, size_t len)
 	inject(DEV, &in);
 }
 
-#define LIE_CTRL(field, ...)                                                                       \
-	lie(NVME_CNS_CTRL, offsetof(struct pl_nvme_id_ctrl, field),                                     \
-	    &(const __typeof__(((struct pl_nvme_id_ctrl *)0)->field)){ __VA_ARGS__ },              \
+#define LIE_CTRL(field, ...)                                                          \
+	lie(NVME_CNS_CTRL, offsetof(struct pl_nvme_id_ctrl, field),                   \
+	    &(const __typeof__(((struct pl_nvme_id_ctrl *)0)->field)){ __VA_ARGS__ }, \
 	    sizeof(((struct pl_nvme_id_ctrl *)0)->field))
-#define LIE_NS(field, ...)                                                                         \
-	lie(NVME_CNS_NS, offsetof(struct pl_nvme_id_ns, field),                                         \
-	    &(const __typeof__(((struct pl_nvme_id_ns *)0)->field)){ __VA_ARGS__ },                \
+#define LIE_NS(field, ...)                                                          \
+	lie(NVME_CNS_NS, offsetof(struct pl_nvme_id_ns, field),                     \
+	    &(const __typeof__(((struct pl_nvme_id_ns *)0)->field)){ __VA_ARGS__ }, \
 	    sizeof(((struct pl_nvme_id_ns *)0)->field))
 
 /* And back to the truth. */
@@ -141,7 +140,7 @@ static void test_memory_over_registers(void **state)
 		{ 0 << 12 | 0, EMU_PMR_BIR, 1 },  /* over the registers */
 		{ 1 << 12 | 0, EMU_PMR_BIR, 1 },  /* over the doorbells */
 		{ 32 << 12 | 0, EMU_PMR_BIR, 2 }, /* behind them */
-		{ EMU_CMB_BIR, 0, 1 },		  /* a PMR is the whole BAR */
+		{ EMU_CMB_BIR, 0, 1 },            /* a PMR is the whole BAR */
 		{ EMU_CMB_BIR, EMU_CMB_BIR, 1 },  /* one over the other */
 	};
 	unsigned int got[RTE_DIM(cases)];
@@ -240,8 +239,11 @@ static void test_size(void **state)
 
 static void test_format(void **state)
 {
-	static const struct pl_nvme_lbaf lbads[] = { { .lbads = 8 }, { .lbads = 17 }, { .lbads = 63 },
-						     { .lbads = 255 }, { .lbads = 9, .ms = 8 } };
+	static const struct pl_nvme_lbaf lbads[] = { { .lbads = 8 },
+						     { .lbads = 17 },
+						     { .lbads = 63 },
+						     { .lbads = 255 },
+						     { .lbads = 9, .ms = 8 } };
 
 	(void)state;
 	for (size_t i = 0; i < RTE_DIM(lbads); i++) {
@@ -354,8 +356,8 @@ static void test_held_through_resets(void **state)
 	/* Another format: eight times the bytes for what was an op on one block. */
 	LIE_NS(nsze, 200);
 	LIE_NS(ncap, 200);
-	lie(NVME_CNS_NS, offsetof(struct pl_nvme_id_ns, lbaf), &(struct pl_nvme_lbaf){ .lbads = 12 },
-	    sizeof(struct pl_nvme_lbaf));
+	lie(NVME_CNS_NS, offsetof(struct pl_nvme_id_ns, lbaf),
+	    &(struct pl_nvme_lbaf){ .lbads = 12 }, sizeof(struct pl_nvme_lbaf));
 	assert_int_equal(pl_nvme_ctrlr_reset(ctrlr), 0);
 	is = ns_of(DEV, 1);
 	assert_ptr_not_equal(is, was);

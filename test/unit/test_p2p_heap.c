@@ -74,8 +74,9 @@ static void test_region(void **state)
 	assert_int_equal(pl_p2p_heap_create("x", PL_MEM_PMR, base, LEN, &second), -EEXIST);
 	assert_int_equal(pl_p2p_heap_create("x", PL_MEM_PMR, base + LEN, 0, &second), -EINVAL);
 	assert_int_equal(pl_p2p_heap_create("x", PL_MEM_PMR, base + LEN, 4095, &second), -EINVAL);
-	assert_int_equal(pl_p2p_heap_create("x", PL_MEM_PMR, (void *)(UINTPTR_MAX - 4095), 8192, &second),
-			 -EINVAL);
+	assert_int_equal(
+		pl_p2p_heap_create("x", PL_MEM_PMR, (void *)(UINTPTR_MAX - 4095), 8192, &second),
+		-EINVAL);
 	assert_int_equal(pl_p2p_heap_create("x", PL_MEM_PMR, base + LEN + 8, 4096, &second),
 			 -EINVAL);
 	assert_int_equal(pl_p2p_heap_create("x", PL_MEM_PMR, base + LEN, 4096, &second), 0);

@@ -21,10 +21,10 @@
 #include "tree.h"
 #include "vfio_dev.h"
 
-#define BDF "0000:01:00.0"
-#define VF  "0000:01:00.4"
-#define AT  0x700000 /* where vfio has its configuration region, or some such */
-#define EXP 0x80
+#define BDF   "0000:01:00.0"
+#define VF    "0000:01:00.4"
+#define AT    0x700000 /* where vfio has its configuration region, or some such */
+#define EXP   0x80
 #define RO_NS (PCI_EXP_DEVCTL_RELAX_EN | PCI_EXP_DEVCTL_NOSNOOP_EN)
 /* Error reporting, 256 bytes of payload, reads of 512: what must not change. */
 #define REST 0x202fu

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Memory of the pool's: what pl_mem_zalloc() gives and takes back, how the pool grows and shrinks, and
- * what is left of what fails. */
+/* Memory of the pool's: what pl_mem_zalloc() gives and takes back, how the pool grows and shrinks,
+ * and what is left of what fails. */
 #include "pool_host.h"
 
 #include <pthread.h>
@@ -132,7 +132,8 @@ static void test_unwinds(void **state)
 			rte_malloc_get_socket_stats((int)rte_socket_id_by_idx(0), &now);
 			assert_int_equal(now.heap_allocsz_bytes, heap.heap_allocsz_bytes);
 		}
-		/* Memory, chunk, extent, prefault, record and its place, tables, extent and its place. */
+		/* Memory, chunk, extent, prefault, record and its place, tables, extent and its
+		 * place. */
 		assert_true(n > 8);
 		assert_given(p, MIB(9), ro);
 		pl_mem_free(p);
@@ -229,8 +230,8 @@ static void *churn(void *arg)
 			continue;
 		}
 		live[i].len = ((x >> 20) % 16 == 0 ? MIB(1) : (x >> 24) % (16 * PAGE) + 8) / 8;
-		live[i].va = i % 2 ? pl_mem_zalloc(live[i].len * 8, -1) :
-				     pl_mem_zalloc_ro(live[i].len * 8, -1);
+		live[i].va = i % 2 ? pl_mem_zalloc(live[i].len * 8, -1)
+				   : pl_mem_zalloc_ro(live[i].len * 8, -1);
 		for (size_t w = 0; live[i].va && w < live[i].len; w += PAGE / 8) {
 			wrong |= live[i].va[w] != 0;
 			live[i].va[w] = (uintptr_t)arg;
@@ -262,9 +263,9 @@ static void test_churn(void **state)
 
 /* ---- one process for each setting ---- */
 
-#define ALWAYS                                                                                \
-	TEST(test_zeroed_again), TEST(test_refused), TEST(test_growth), TEST(test_unwinds),   \
-		cmocka_unit_test_setup_teardown(test_start_unwinds, start_only, stop),        \
+#define ALWAYS                                                                              \
+	TEST(test_zeroed_again), TEST(test_refused), TEST(test_growth), TEST(test_unwinds), \
+		cmocka_unit_test_setup_teardown(test_start_unwinds, start_only, stop),      \
 		TEST(test_never_freed), TEST(test_churn)
 
 static int run_mode(const char *mode)

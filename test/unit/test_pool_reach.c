@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Devices reach the chunks of the pool, each as it may, what was registered, and nothing else of the
- * EAL's memory. */
+/* Devices reach the chunks of the pool, each as it may, what was registered, and nothing else of
+ * the EAL's memory. */
 #include "pool_host.h"
 
 #include <rte_mempool.h>
@@ -46,7 +46,8 @@ static uint64_t bytes_written(uint8_t value, const void *va, size_t len)
 		void *host;
 
 		pl_soft_begin(dev);
-		if (pl_soft_xlate(dev, (uintptr_t)va + off, PAGE, PL_IOMMU_WRITE, &host, &kind) == PAGE)
+		if (pl_soft_xlate(dev, (uintptr_t)va + off, PAGE, PL_IOMMU_WRITE, &host, &kind) ==
+		    PAGE)
 			done += PAGE, memset(host, value, PAGE);
 		pl_soft_end(dev);
 	}

@@ -45,7 +45,8 @@ static void test_reads(void **state)
 		uint64_t slba;
 		uint32_t nlb;
 	} reads[] = {
-		{ ZONE / BS - 1, 2 }, { 0, NLB }, { 7, 3 * ZONE / BS }, { ZONE / BS, ZONE / BS }, { 1, 1 },
+		{ ZONE / BS - 1, 2 },     { 0, NLB }, { 7, 3 * ZONE / BS },
+		{ ZONE / BS, ZONE / BS }, { 1, 1 },
 	};
 
 	(void)state;
@@ -131,7 +132,8 @@ static void test_lies(void **state)
 
 static int setup(void **state)
 {
-	static const char *const vdevs[] = { ZONED ",size=1M,zoned=20K", PLAIN ",size=1M,cmb=512K" };
+	static const char *const vdevs[] = { ZONED ",size=1M,zoned=20K",
+					     PLAIN ",size=1M,cmb=512K" };
 
 	(void)state;
 	random_start();

@@ -212,13 +212,25 @@ static const struct {
 	const char *name;
 	int (*parse)(const struct arg *a, struct emu_conf *conf);
 } keys[] = {
-	{ "size", key_size },     { "path", key_path },     { "bs", key_bs },
-	{ "cmb", key_cmb },       { "cmboff", key_cmboff }, { "cmbflags", key_cmbflags },
-	{ "cmbs", key_cmbs },     { "pmr", key_pmr },       { "mdts", key_mdts },
-	{ "queues", key_queues }, { "ns", key_ns },         { "mqes", key_mqes },
-	{ "dstrd", key_dstrd },   { "cqr", key_cqr },       { "drop", key_drop },
-	{ "err", key_err },       { "populate", key_populate },
-	{ "slow", key_slow },     { "subsys", key_subsys },
+	{ "size", key_size },
+	{ "path", key_path },
+	{ "bs", key_bs },
+	{ "cmb", key_cmb },
+	{ "cmboff", key_cmboff },
+	{ "cmbflags", key_cmbflags },
+	{ "cmbs", key_cmbs },
+	{ "pmr", key_pmr },
+	{ "mdts", key_mdts },
+	{ "queues", key_queues },
+	{ "ns", key_ns },
+	{ "mqes", key_mqes },
+	{ "dstrd", key_dstrd },
+	{ "cqr", key_cqr },
+	{ "drop", key_drop },
+	{ "err", key_err },
+	{ "populate", key_populate },
+	{ "slow", key_slow },
+	{ "subsys", key_subsys },
 	{ "zoned", key_zoned },
 };
 #define NB_KEYS (sizeof(keys) / sizeof(keys[0]))

@@ -48,8 +48,10 @@ void emu_data_part(struct emu_ctrlr *c)
 	struct emu_piece piece;
 
 	pl_soft_begin(c->dma);
-	if (c->part.addr && emu_dma_piece(c, c->part.addr, c->part.len, PL_IOMMU_WRITE, NVME_CMBSZ_RDS,
-					  &piece) == NVME_SC_SUCCESS && piece.host)
+	if (c->part.addr &&
+	    emu_dma_piece(c, c->part.addr, c->part.len, PL_IOMMU_WRITE, NVME_CMBSZ_RDS, &piece) ==
+		    NVME_SC_SUCCESS &&
+	    piece.host)
 		memcpy(piece.host, c->part.data, piece.len);
 	pl_soft_end(c->dma);
 }

@@ -26,8 +26,8 @@ static uint64_t name_hash(const char *name, uint64_t salt)
 /* What the subsystem's qualified name is made of. */
 static uint64_t subsys_hash(const struct emu_ctrlr *c, uint64_t salt)
 {
-	return c->conf.subsys[0] ? name_hash(c->conf.subsys, 0x100 + salt) :
-				   name_hash(c->t.name, salt);
+	return c->conf.subsys[0] ? name_hash(c->conf.subsys, 0x100 + salt)
+				 : name_hash(c->t.name, salt);
 }
 
 static void put_padded(char *field, size_t len, const char *text)
@@ -186,8 +186,8 @@ uint16_t emu_admin_identify(struct emu_ctrlr *c, struct emu_cmd *cmd)
 
 	/* CNTID, NVMSETID and the UUID index belong to other CNS values. */
 	if ((sqe->cdw10 > NVME_CNS_NS_DESCS && sqe->cdw10 != NVME_CNS_CSI_NS) ||
-	    (sqe->cdw11 != 0 && sqe->cdw10 != NVME_CNS_CSI_NS) || sqe->cdw12 != 0 || sqe->cdw13 != 0 ||
-	    sqe->cdw14 != 0 || sqe->cdw15 != 0)
+	    (sqe->cdw11 != 0 && sqe->cdw10 != NVME_CNS_CSI_NS) || sqe->cdw12 != 0 ||
+	    sqe->cdw13 != 0 || sqe->cdw14 != 0 || sqe->cdw15 != 0)
 		return NVME_SC_INVALID_FIELD;
 	if (endless(c) && nsid > 1)
 		nsid = 1;

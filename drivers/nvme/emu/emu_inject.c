@@ -213,7 +213,8 @@ static void scribble(struct emu_ctrlr *c)
 		pl_soft_begin(c->dma);
 		at = pl_soft_next(c->dma, at);
 		if (at != UINT64_MAX && !emu_cq_at(c, at) &&
-		    emu_dma_piece(c, at, EMU_PAGE, PL_IOMMU_WRITE, ~0u, &piece) == NVME_SC_SUCCESS &&
+		    emu_dma_piece(c, at, EMU_PAGE, PL_IOMMU_WRITE, ~0u, &piece) ==
+			    NVME_SC_SUCCESS &&
 		    piece.host)
 			memset(piece.host, 0x41, piece.len);
 		pl_soft_end(c->dma);

@@ -230,7 +230,7 @@ static const struct media_file *partner(const char *subsys, const struct stat *s
 {
 	const struct media_file *f;
 
-	LIST_FOREACH(f, &opened, next)
+	LIST_FOREACH (f, &opened, next)
 		if (f->m.dev == st->st_dev && f->m.ino == st->st_ino && subsys[0] &&
 		    strcmp(f->subsys, subsys) == 0)
 			return f;

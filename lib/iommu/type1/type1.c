@@ -153,11 +153,9 @@ static int group_open(struct type1_ioas *ioas, const char *bdf, struct type1_gro
 	snprintf(path, sizeof(path), "/dev/vfio/%s", name);
 	group->fd = open(path, O_RDWR | O_CLOEXEC);
 	if (group->fd < 0) {
-		rc = errno == EACCES || errno == EPERM
-			     ? kernel_denied(path)
-		     : errno == EBUSY
-			     ? pci_group_refused(bdf, "vfio_iommu_type1", errno)
-			     : pl_fail(-ENODEV, "%s: %s: %s", bdf, path, strerror(errno));
+		rc = errno == EACCES || errno == EPERM ? kernel_denied(path)
+		     : errno == EBUSY ? pci_group_refused(bdf, "vfio_iommu_type1", errno)
+				      : pl_fail(-ENODEV, "%s: %s: %s", bdf, path, strerror(errno));
 		free(group);
 		return rc;
 	}

@@ -210,7 +210,8 @@ PL_API int pl_copy_file_open(const char *path, unsigned int flags, struct pl_cop
 PL_API void pl_copy_file_info(const struct pl_copy_file *file, struct pl_copy_file_info *info);
 
 /** Closes; no job uses it any more. A file that open created is removed again if it is empty, no job
- * of this handle began to write, and no other handle, of this or another process, has it open to write. NULL is ignored. */
+ * of this handle began to write, and no other handle, of this or another process, has it open to
+ * write. NULL is ignored. */
 PL_API void pl_copy_file_close(struct pl_copy_file *file);
 
 /* ---- jobs ---- */
@@ -220,8 +221,9 @@ PL_API void pl_copy_file_close(struct pl_copy_file *file);
  * moves data, but for one read of a file that probes the way to a controller's memory.
  *
  * @return 0; -EINVAL for a range past the end of a namespace or source file, ranges that overlap
- *   on one medium or that lie on one where nobody can tell (see above), a chunk that is no multiple of both LBA sizes (of a file: of its
- *   `align`), a range of a file that is not aligned, a length that is no multiple of the
+ *   on one medium or that lie on one where nobody can tell (see above), a chunk that is no multiple of
+ *   both LBA sizes (of a file: of its `align`), a range of a file that is not aligned, a length that is
+ *   no multiple of the
  *   destination's LBA size, or a depth (asked for, not default) that the provider's memory cannot
  *   hold; -EREMOTEIO if the asked way does not exist (no CMB or PMR, or without WDS/RDS, or the
  *   file's device cannot reach it); -EIO if a file cannot be read; -ENOTSUP and -EACCES if the
@@ -239,8 +241,8 @@ PL_API const struct pl_copy_plan *pl_copy_plan(const struct pl_copy *job);
  *   (with its NVMe status in the message) or for a file that became shorter, -ENOSPC if there is no
  *   room for a file, -EREMOTEIO for data that did not land or a provider whose memory is another,
  *   -EILSEQ for a byte that compared unequal, -ENODEV if a controller is gone or was reset, -ETIMEDOUT
- *   if no command completed for 30 s (a Flush: 5 min), -ECANCELED after pl_copy_cancel(). The result is final;
- *   further calls return it again.
+ *   if no command completed for 30 s (a Flush: 5 min), -ECANCELED after pl_copy_cancel(). The result
+ *   is final; further calls return it again.
  */
 PL_API int pl_copy_poll(struct pl_copy *job);
 
