@@ -221,4 +221,17 @@ static void need_hugepages(void)
 	}
 }
 
+static void test_without_hugepages(void **state)
+{
+	(void)state;
+	run_in_process("fixed");
+}
+
+static void test_with_hugepages(void **state)
+{
+	(void)state;
+	need_hugepages();
+	run_in_process("growing");
+}
+
 #endif

@@ -278,19 +278,6 @@ static int run_mode(const char *mode)
 	return cmocka_run_group_tests_name(mode, growing, NULL, NULL);
 }
 
-static void test_without_hugepages(void **state)
-{
-	(void)state;
-	run_in_process("fixed");
-}
-
-static void test_with_hugepages(void **state)
-{
-	(void)state;
-	need_hugepages();
-	run_in_process("growing");
-}
-
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {

@@ -181,23 +181,10 @@ static int run_mode(const char *mode)
 	return cmocka_run_group_tests_name(mode, all, NULL, NULL);
 }
 
-static void test_without_hugepages(void **state)
-{
-	(void)state;
-	run_in_process("fixed");
-}
-
 static void test_out_of_the_aperture(void **state)
 {
 	(void)state;
 	run_in_process("high");
-}
-
-static void test_with_hugepages(void **state)
-{
-	(void)state;
-	need_hugepages();
-	run_in_process("growing");
 }
 
 int main(int argc, char **argv)
