@@ -305,6 +305,8 @@ static int refuse_medium(const struct pl_copy *job, enum copy_medium_verdict ver
 			 const char *why)
 {
 	const struct copy_end *src = &job->src, *dst = &job->dst;
+	struct range_text from = range_text(src, job->plan.bytes);
+	struct range_text to = range_text(dst, job->plan.bytes);
 
 	if (verdict == COPY_MEDIUM_UNKNOWN)
 		return pl_fail(
@@ -312,12 +314,13 @@ static int refuse_medium(const struct pl_copy *job, enum copy_medium_verdict ver
 			"%.120s and %.120s are on one medium, %s, and how their blocks lie on "
 			"it is not known: the copy could overwrite what it reads",
 			src->place, dst->place, why);
-	return pl_fail(-EINVAL, "source %s and destination %s overlap on %.120s%s%.120s%s%s",
-		       range_text(src, job->plan.bytes).text, range_text(dst, job->plan.bytes).text,
-		       src->place, strcmp(src->place, dst->place) ? ", which is the same as " : "",
-		       strcmp(src->place, dst->place) ? dst->place : "",
-		       strcmp(src->place, dst->place) ? ": both are " : "",
-		       strcmp(src->place, dst->place) ? why : "");
+	if (strcmp(src->place, dst->place) == 0)
+		return pl_fail(-EINVAL, "source %s and destination %s overlap on %s", from.text, to.text,
+			       src->place);
+	return pl_fail(-EINVAL,
+		       "source %s and destination %s overlap on %.120s, which is the same as "
+		       "%.120s: both are %s",
+		       from.text, to.text, src->place, dst->place, why);
 }
 
 /* Whatever the ends are called. */
