@@ -6,6 +6,7 @@
 
 #include "iommu_backend.h"
 #include "nvme_internal.h"
+#include "pci_sysfs.h"
 #include "pl_log.h"
 #include "pl_subsystem.h"
 
@@ -31,6 +32,8 @@ const struct pl_nvme_transport_ops *pl_nvme_transport_find(const char *dev)
 	}
 	return NULL;
 }
+
+static struct pl_subsystem nvme_subsystem;
 
 static const struct pl_nvme_transport_ops *find_pci(void)
 {
@@ -72,6 +75,8 @@ static int nvme_check(const struct pl_eal_conf *conf)
 		const struct pl_nvme_transport_ops *ops = find_pci();
 		int rc;
 
+		if (conf->pcis[i].owner != &nvme_subsystem)
+			continue;
 		if (!ops)
 			return pl_fail(-ENOTSUP, "-a '%s': this build drives no PCI devices, only emulated "
 				       "ones: --vdev %s", conf->pcis[i].name, vdev_forms());
@@ -116,7 +121,8 @@ static int nvme_init(const struct pl_eal_conf *conf)
 	int rc = 0;
 
 	for (unsigned int i = 0; i < conf->nb_pcis && rc == 0; i++)
-		rc = start_one(find_pci(), &conf->pcis[i], &tail);
+		if (conf->pcis[i].owner == &nvme_subsystem)
+			rc = start_one(find_pci(), &conf->pcis[i], &tail);
 	for (unsigned int i = 0; i < conf->nb_vdevs && rc == 0; i++)
 		rc = start_one(pl_nvme_transport_find(conf->vdevs[i].name), &conf->vdevs[i], &tail);
 	if (rc)
@@ -124,9 +130,17 @@ static int nvme_init(const struct pl_eal_conf *conf)
 	return rc;
 }
 
+/* What nobody else drives. */
+static int nvme_claim(const struct pl_devarg *pci, bool *mine)
+{
+	*mine = true;
+	return pci_sysfs_check_class(pci->name, PCI_CLASS_NVME, "an NVMe controller");
+}
+
 static struct pl_subsystem nvme_subsystem = {
 	.name = "nvme",
 	.order = PL_ORDER_NVME,
+	.claim = nvme_claim,
 	.check = nvme_check,
 	.init = nvme_init,
 	.fini = nvme_fini,

@@ -16,7 +16,9 @@
  * Arguments are those of the DPDK EAL (`-l`, `-m`, `--in-memory`, `--no-huge`, `--file-prefix`,
  * `--log-level`, ...) with their meaning, and:
  *
- * - `-a DEVICE[,key=val...]`  use this PCI device (a BDF, `0000:01:00.0` or `01:00.0`);
+ * - `-a DEVICE[,key=val...]`  use this PCI device (a BDF, `0000:01:00.0` or `01:00.0`), an NVMe
+ *   controller; with `p2p=barN[,offset=OFFSET][,size=SIZE]` it may be any function, which lends that
+ *   part of its BAR N as peer memory (pl_p2p.h);
  * - `--vdev NAME[,key=val...]` create this emulated device (`nvme_emu0,size=1G,cmb=64M`);
  * - `--iommu=auto|iommufd|type1|soft[,key=val...]` which IO address space backend to use.
  *
