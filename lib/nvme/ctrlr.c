@@ -327,6 +327,7 @@ int nvme_ctrlr_start(struct pl_nvme_transport *t, struct pl_nvme_ctrlr **out)
 	c->info.name = t->name;
 	c->info.transport = t->ops->name;
 	c->info.numa_node = t->numa_node;
+	nvme_provider_init(c);
 	c->shutdown_timeout_ms = NVME_RTD3E_LEAST_MS;
 	c->bring_up_ms = NVME_BRING_UP_MS;
 	c->shut_down_ms = NVME_SHUT_DOWN_MS;
@@ -345,12 +346,14 @@ int nvme_ctrlr_start(struct pl_nvme_transport *t, struct pl_nvme_ctrlr **out)
 		nvme_ctrlr_stop(c);
 		return rc;
 	}
+	p2p_register(&c->p2p);
 	*out = c;
 	return 0;
 }
 
 void nvme_ctrlr_stop(struct pl_nvme_ctrlr *c)
 {
+	p2p_unregister(&c->p2p);
 	c->deadline_ms = nvme_now_ms() + c->shut_down_ms;
 	while (!LIST_EMPTY(&c->qpairs) && !c->failed)
 		pl_nvme_qpair_destroy(LIST_FIRST(&c->qpairs));
@@ -452,12 +455,6 @@ void nvme_ctrlr_use(struct pl_nvme_ctrlr *c)
 void nvme_ctrlr_unuse(struct pl_nvme_ctrlr *c)
 {
 	__atomic_fetch_sub(&c->users, 1, __ATOMIC_RELEASE);
-}
-
-bool nvme_ctrlr_reaches(const struct pl_nvme_ctrlr *client, const struct pl_nvme_ctrlr *provider)
-{
-	return client == provider ||
-	       (client->t->ioas == provider->t->ioas && !provider->t->no_peers);
 }
 
 bool nvme_ctrlr_lost(const struct pl_nvme_ctrlr *ctrlr)

@@ -49,6 +49,7 @@ static int attach(struct pl_nvme_ctrlr *c, struct nvme_devmem *mem, const struct
 	mem->bir = at->bir;
 	mem->kind = at->kind;
 	mem->attached = true;
+	nvme_provider_update(c);
 	return 0;
 detach:
 	c->t->ops->mem_detach(c->t, va, at->len);
@@ -85,6 +86,7 @@ static void detach(struct pl_nvme_ctrlr *c, struct nvme_devmem *mem)
 		c->t->ops->mem_detach(c->t, mem->va, mem->len);
 	pl_window_release(mem->va, mem->len);
 	*mem = (struct nvme_devmem){ 0 };
+	nvme_provider_update(c);
 }
 
 /* A reset revokes what peers had imported, for good, so it is exported and imported once more at the
@@ -99,6 +101,7 @@ static int attach_again(struct pl_nvme_ctrlr *c, struct nvme_devmem *mem)
 		c->t->ops->mem_detach(c->t, mem->va, mem->len);
 	rc = c->t->ops->mem_attach(c->t, mem->bir, mem->offset, mem->len, mem->va, mem->kind);
 	mem->attached = rc == 0;
+	nvme_provider_update(c);
 	pl_p2p_heap_set_gone(mem->heap, rc != 0);
 	if (rc && !pl_window_absent(mem->va, mem->len))
 		PL_LOG(ERR, "%s: the CPU must not touch its %zu bytes at %p any more", c->info.name,

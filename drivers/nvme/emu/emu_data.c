@@ -65,7 +65,8 @@ static bool lost(struct xfer *x, const struct emu_piece *piece)
 		emu_add(&c->counters.refused_bytes, piece->len);
 		return true;
 	}
-	if (piece->mem != PL_TRAFFIC_PEER_CMB && piece->mem != PL_TRAFFIC_PEER_PMR)
+	if (piece->mem != PL_TRAFFIC_PEER_CMB && piece->mem != PL_TRAFFIC_PEER_PMR &&
+	    piece->mem != PL_TRAFFIC_PEER_BAR)
 		return false;
 	if (!x->peer) {
 		x->peer = true;

@@ -32,6 +32,7 @@ enum pl_mem_kind {
 	PL_MEM_HOST, /**< host DRAM: hugepages, ordinary pages */
 	PL_MEM_CMB,  /**< an NVMe Controller Memory Buffer */
 	PL_MEM_PMR,  /**< an NVMe Persistent Memory Region */
+	PL_MEM_BAR,  /**< a device's memory that is neither */
 	PL_MEM_KINDS,
 };
 
