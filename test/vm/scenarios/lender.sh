@@ -62,8 +62,9 @@ end_copy
 grep -q 'FAILED (\(ENODEV\|EREMOTEIO\))' <<<"$out" || fail "pulled: another error than ENODEV or EREMOTEIO: $out"
 grep -q "$lender" <<<"$out" || fail "pulled: the error does not name $lender: $out"
 judge b /tmp/want 0 $nlb
-# It comes back for who runs next in this guest.
-added() { qemu_monitor "device_add ivshmem-plain,id=lender-c,bus=rp2,memdev=lent" >/run/added; }
+# It comes back for who runs next in this guest, with other memory: QEMU takes a backend once.
+added() { qemu_monitor "device_add ivshmem-plain,id=lender-c,bus=rp2,memdev=lent-$$" >/run/added; }
+qemu_monitor "object_add memory-backend-ram,id=lent-$$,size=16M,share=on" || fail "object_add"
 back() { [ -e "/sys/bus/pci/devices/$lender/vendor" ]; }
 gone() { ! back; }
 wait_until gone || fail "$lender is still there"
