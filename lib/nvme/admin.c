@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The admin queue: one synchronous command at a time, and asynchronous events (5.2). */
-#include <sched.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
-
-#include <rte_pause.h>
 
 #include "nvme_internal.h"
+#include "pl_clock.h"
 #include "pl_log.h"
 
 /* Completions handled at once: a controller may post them as fast as event requests are sent. */
@@ -15,21 +12,6 @@
 /* Lines about events in so many milliseconds; the rest is counted. */
 #define EVENT_LINES    10u
 #define EVENT_LINES_MS 1000u
-
-uint64_t nvme_now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000u + (uint64_t)ts.tv_nsec / 1000000u;
-}
-
-void nvme_relax(void)
-{
-	for (int i = 0; i < 64; i++)
-		rte_pause();
-	sched_yield(); /* the device may be a thread of this very CPU */
-}
 
 int nvme_admin_init(struct pl_nvme_ctrlr *ctrlr)
 {
@@ -63,7 +45,7 @@ void nvme_admin_start_aers(struct pl_nvme_ctrlr *ctrlr)
 /* Says how many events were not logged once some can be again. */
 static bool event_may_log(struct pl_nvme_ctrlr *ctrlr)
 {
-	uint64_t now = nvme_now_ms();
+	uint64_t now = pl_now_ms();
 
 	if (now - ctrlr->event_log_ms >= EVENT_LINES_MS) {
 		if (ctrlr->events_unlogged)
@@ -131,7 +113,7 @@ static bool gone(struct pl_nvme_ctrlr *ctrlr)
 static int admin_give_up(struct pl_nvme_ctrlr *ctrlr, uint8_t opc, uint64_t sent)
 {
 	uint64_t ms = ctrlr->admin_timeout_ms * (opc == NVME_ADM_FORMAT ? NVME_FORMAT_TIMEOUTS : 1);
-	uint64_t now = nvme_now_ms();
+	uint64_t now = pl_now_ms();
 
 	if (nvme_qpair_stopped(ctrlr->adminq))
 		return pl_fail(-ENODEV,
@@ -154,7 +136,7 @@ static int admin_give_up(struct pl_nvme_ctrlr *ctrlr, uint8_t opc, uint64_t sent
 
 static int admin_wait(struct pl_nvme_ctrlr *ctrlr, uint8_t opc)
 {
-	uint64_t sent = nvme_now_ms();
+	uint64_t sent = pl_now_ms();
 	char why[512];
 	int rc;
 
@@ -169,7 +151,7 @@ static int admin_wait(struct pl_nvme_ctrlr *ctrlr, uint8_t opc)
 						       "was told to write to "
 						       "must stay until it is reset or removed");
 		}
-		nvme_relax();
+		pl_relax();
 	}
 	return 0;
 }

@@ -4,13 +4,11 @@
  * something other than -EAGAIN, under the deadline that CAP.TO sets for the waiting ones, and all
  * of them under one of ours.
  */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <peerlane/pl_eal.h>
-
 #include "nvme_internal.h"
+#include "pl_clock.h"
 #include "pl_inject.h"
 #include "pl_log.h"
 #include "pl_stop.h"
@@ -18,29 +16,6 @@
 static void write32(struct pl_nvme_ctrlr *c, uint32_t off, uint32_t val)
 {
 	c->t->ops->write32(c->t, off, val);
-}
-
-int nvme_check_there(const struct pl_nvme_ctrlr *c, uint32_t reg)
-{
-	if (reg == UINT32_MAX)
-		return pl_fail(-ENODEV, "%s: the controller is gone: its registers read all ones",
-			       c->info.name);
-	return 0;
-}
-
-int nvme_wait_over(const struct pl_nvme_ctrlr *c, const char *what)
-{
-	if (!c->deadline_ms)
-		return 0;
-	if (pl_eal_stop_requested())
-		return pl_fail(-ECANCELED, "%s: asked to stop while the controller was to %s",
-			       c->info.name, what);
-	if (nvme_now_ms() > c->deadline_ms)
-		return pl_fail(-ETIMEDOUT,
-			       "%s: the controller did not %s in the time that it gets as a "
-			       "whole",
-			       c->info.name, what);
-	return 0;
 }
 
 static int step_read_cap(struct pl_nvme_ctrlr *c)
@@ -227,18 +202,18 @@ static const struct {
 static int run_steps(struct pl_nvme_ctrlr *c)
 {
 	for (size_t i = 0; i < RTE_DIM(bring_up); i++) {
-		uint64_t start = nvme_now_ms();
+		uint64_t start = pl_now_ms();
 		int rc;
 
 		while ((rc = bring_up[i].run(c)) == -EAGAIN) {
-			if (nvme_now_ms() - start > c->ready_timeout_ms)
+			if (pl_now_ms() - start > c->ready_timeout_ms)
 				return pl_fail(-ETIMEDOUT, "%s: the controller did not %s in %llu ms "
 					       "(CAP.TO)", c->info.name, bring_up[i].name,
 					       (unsigned long long)c->ready_timeout_ms);
 			rc = nvme_wait_over(c, bring_up[i].name);
 			if (rc)
 				return rc;
-			nvme_relax();
+			pl_relax();
 		}
 		if (rc)
 			return rc;
@@ -251,7 +226,7 @@ static int bring_up_run(struct pl_nvme_ctrlr *c, int (*then)(struct pl_nvme_ctrl
 {
 	int rc;
 
-	c->deadline_ms = nvme_now_ms() + c->bring_up_ms;
+	c->deadline_ms = pl_now_ms() + c->bring_up_ms;
 	rc = run_steps(c);
 	if (rc == 0)
 		rc = then(c);
@@ -264,7 +239,7 @@ static int bring_up_run(struct pl_nvme_ctrlr *c, int (*then)(struct pl_nvme_ctrl
 /* Waits for (CSTS & mask) == want; false if it did not come in time or the device is gone. */
 static bool wait_csts(struct pl_nvme_ctrlr *c, uint32_t mask, uint32_t want, uint64_t ms)
 {
-	uint64_t deadline = nvme_now_ms() + ms;
+	uint64_t deadline = pl_now_ms() + ms;
 
 	for (;;) {
 		uint32_t csts = nvme_read32(c, NVME_REG_CSTS);
@@ -273,18 +248,10 @@ static bool wait_csts(struct pl_nvme_ctrlr *c, uint32_t mask, uint32_t want, uin
 			return false;
 		if ((csts & mask) == want)
 			return true;
-		if (nvme_now_ms() > deadline || nvme_wait_over(c, "shut down"))
+		if (pl_now_ms() > deadline || nvme_wait_over(c, "shut down"))
 			return false;
-		nvme_relax();
+		pl_relax();
 	}
-}
-
-static bool stop_dma(struct pl_nvme_ctrlr *c)
-{
-	if (c->t->ops->master(c->t, false) == 0)
-		return true;
-	PL_LOG(WARNING, "%s: its DMA cannot be stopped: %s", c->info.name, pl_errmsg());
-	return false;
 }
 
 /* Normal shutdown (7.6.2), then disable, so that the device forgets the queues' addresses. */
@@ -307,7 +274,7 @@ static void shut_down(struct pl_nvme_ctrlr *c)
 	/* Its queues' memory is freed next. */
 	if (!wait_csts(c, NVME_CSTS_RDY, 0, c->ready_timeout_ms)) {
 		PL_LOG(WARNING, "%s: the controller did not become not ready", c->info.name);
-		stop_dma(c);
+		nvme_ctrlr_stop_dma(c);
 	}
 	c->enabled = false;
 }
@@ -351,7 +318,7 @@ int nvme_ctrlr_start(struct pl_nvme_transport *t, struct pl_nvme_ctrlr **out)
 
 void nvme_ctrlr_stop(struct pl_nvme_ctrlr *c)
 {
-	c->deadline_ms = nvme_now_ms() + c->shut_down_ms;
+	c->deadline_ms = pl_now_ms() + c->shut_down_ms;
 	while (!LIST_EMPTY(&c->qpairs) && !c->failed)
 		pl_nvme_qpair_destroy(LIST_FIRST(&c->qpairs));
 	shut_down(c);
@@ -366,38 +333,6 @@ void nvme_ctrlr_stop(struct pl_nvme_ctrlr *c)
 	nvme_ns_free_all(c);
 	pthread_mutex_destroy(&c->admin_lock);
 	free(c);
-}
-
-/* Whatever is still in flight must not touch memory that its owner takes back. */
-void nvme_ctrlr_fail(struct pl_nvme_ctrlr *c)
-{
-	char why[512];
-
-	snprintf(why, sizeof(why), "%s", pl_errmsg());
-	c->failed = true;
-	c->no_dma = stop_dma(c);
-	if (!c->no_dma)
-		pl_fail(-ENODEV, "%s", why);
-}
-
-bool nvme_ctrlr_wanted(struct pl_nvme_ctrlr *c)
-{
-	return c->t->ops->asked_back && c->t->ops->asked_back(c->t);
-}
-
-int nvme_ctrlr_asked_back(struct pl_nvme_ctrlr *c)
-{
-	int rc;
-
-	if (!nvme_ctrlr_wanted(c))
-		return 0;
-	rc = pl_fail(-ENODEV, "%s: the kernel wants the device back, which is being unbound or "
-		     "removed, and waits until this process ends its use", c->info.name);
-	pthread_mutex_lock(&c->admin_lock);
-	if (!c->failed)
-		nvme_ctrlr_fail(c);
-	pthread_mutex_unlock(&c->admin_lock);
-	return rc;
 }
 
 /* The reset took every queue with it: what could not be deleted is free now. */
@@ -442,35 +377,10 @@ unlock:
 	return rc;
 }
 
-void nvme_ctrlr_use(struct pl_nvme_ctrlr *c)
-{
-	pthread_mutex_lock(&c->admin_lock); /* not in the middle of a reset */
-	__atomic_fetch_add(&c->users, 1, __ATOMIC_RELAXED);
-	pthread_mutex_unlock(&c->admin_lock);
-}
-
-void nvme_ctrlr_unuse(struct pl_nvme_ctrlr *c)
-{
-	__atomic_fetch_sub(&c->users, 1, __ATOMIC_RELEASE);
-}
-
 bool nvme_ctrlr_reaches(const struct pl_nvme_ctrlr *client, const struct pl_nvme_ctrlr *provider)
 {
 	return client == provider ||
 	       (client->t->ioas == provider->t->ioas && !provider->t->no_peers);
-}
-
-bool nvme_ctrlr_lost(const struct pl_nvme_ctrlr *ctrlr)
-{
-	return pl_guard_lost(&ctrlr->t->guard);
-}
-
-int nvme_ctrlr_lost_fail(const struct pl_nvme_ctrlr *ctrlr)
-{
-	return pl_fail(-ENODEV,
-		       "%s: its memory was taken away from this process (SIGBUS): it was unbound, "
-		       "decodes no memory or sleeps; after that, reset the controller",
-		       ctrlr->info.name);
 }
 
 void pl_nvme_ctrlr_info(const struct pl_nvme_ctrlr *ctrlr, struct pl_nvme_ctrlr_info *info)

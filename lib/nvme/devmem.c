@@ -11,6 +11,7 @@
 
 #include "mem_internal.h"
 #include "nvme_internal.h"
+#include "pl_clock.h"
 #include "pl_inject.h"
 #include "pl_log.h"
 
@@ -229,7 +230,7 @@ static int pmr_wait(struct pl_nvme_ctrlr *c)
 	uint64_t unit_ms = NVME_PMRCAP_PMRTU(c->info.pmrcap) ? 60000 : 500;
 	uint64_t ms =
 		RTE_MIN(unit_ms * (NVME_PMRCAP_PMRTO(c->info.pmrcap) + 1u), NVME_PMRTO_MOST_MS);
-	uint64_t deadline = nvme_now_ms() + ms;
+	uint64_t deadline = pl_now_ms() + ms;
 	uint32_t status;
 
 	while ((status = nvme_read32(c, NVME_REG_PMRSTS)) & NVME_PMRSTS_NRDY) {
@@ -240,13 +241,13 @@ static int pmr_wait(struct pl_nvme_ctrlr *c)
 		rc = nvme_wait_over(c, "make its PMR ready");
 		if (rc)
 			return rc;
-		if (nvme_now_ms() > deadline)
+		if (pl_now_ms() > deadline)
 			return pl_fail(-ETIMEDOUT,
 				       "%s: its PMR did not become ready in %u s (PMRCAP.PMRTO, "
 				       "at most %u s)",
 				       c->info.name, (unsigned int)(ms / 1000),
 				       NVME_PMRTO_MOST_MS / 1000);
-		nvme_relax();
+		pl_relax();
 	}
 	return 0;
 }

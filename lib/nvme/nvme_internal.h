@@ -140,7 +140,7 @@ struct pl_nvme_ctrlr {
 	uint64_t admin_timeout_ms;
 	uint64_t bring_up_ms;	/* what bring-up and shutdown get as a whole */
 	uint64_t shut_down_ms;
-	uint64_t deadline_ms; /* of the one that is going on, by nvme_now_ms(); 0: neither is */
+	uint64_t deadline_ms; /* of the one that is going on, by pl_now_ms(); 0: neither is */
 	uint32_t ns_tag; /* differs from every other controller's: see ns_tag of its queue pairs */
 	bool enabled;
 	uint32_t resets; /* atomic: how often we reset it, which ends what its memory held */
@@ -167,25 +167,22 @@ struct pl_nvme_ctrlr {
 	struct pl_nvme_ctrlr *next;
 };
 
-/* Waiting, outside the data path: a deadline, and a pause that lets a device thread run. */
-uint64_t nvme_now_ms(void);
-void nvme_relax(void);
-/* Whether bring-up or shutdown must end here: -ETIMEDOUT at its deadline, -ECANCELED if the user
- * asked for it, while it waits for the controller to @what ("become ready"). */
-int nvme_wait_over(const struct pl_nvme_ctrlr *ctrlr, const char *what);
-
-/* ctrlr.c */
-int nvme_ctrlr_start(struct pl_nvme_transport *t, struct pl_nvme_ctrlr **ctrlr);
-void nvme_ctrlr_stop(struct pl_nvme_ctrlr *ctrlr); /* shuts down, removes the transport, frees */
-
 static inline uint32_t nvme_read32(const struct pl_nvme_ctrlr *ctrlr, uint32_t off)
 {
 	return ctrlr->t->ops->read32(ctrlr->t, off);
 }
 
+/* health.c */
+
+/* Whether bring-up or shutdown must end here: -ETIMEDOUT at its deadline, -ECANCELED if the user
+ * asked for it, while it waits for the controller to @what ("become ready"). */
+int nvme_wait_over(const struct pl_nvme_ctrlr *ctrlr, const char *what);
+
 /* -ENODEV if @reg, of a register that is never all ones, says that nobody answers any more. */
 int nvme_check_there(const struct pl_nvme_ctrlr *ctrlr, uint32_t reg);
 
+/* True if the controller reads and writes no memory but its own from here on; or it is logged why. */
+bool nvme_ctrlr_stop_dma(struct pl_nvme_ctrlr *ctrlr);
 void nvme_ctrlr_fail(struct pl_nvme_ctrlr *ctrlr); /* `failed`; stops its DMA; admin_lock is held */
 
 /* Whether somebody waits for the device to be given back. */
@@ -199,6 +196,10 @@ int nvme_ctrlr_lost_fail(const struct pl_nvme_ctrlr *ctrlr); /* -ENODEV, and say
 /* From one to the other the CPU uses its memory: no reset then. The latter never waits. */
 void nvme_ctrlr_use(struct pl_nvme_ctrlr *ctrlr);
 void nvme_ctrlr_unuse(struct pl_nvme_ctrlr *ctrlr);
+
+/* ctrlr.c */
+int nvme_ctrlr_start(struct pl_nvme_transport *t, struct pl_nvme_ctrlr **ctrlr);
+void nvme_ctrlr_stop(struct pl_nvme_ctrlr *ctrlr); /* shuts down, removes the transport, frees */
 
 /* Whether @client can reach the memory of @provider: they share an IO address space. */
 bool nvme_ctrlr_reaches(const struct pl_nvme_ctrlr *client, const struct pl_nvme_ctrlr *provider);

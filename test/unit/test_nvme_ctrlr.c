@@ -4,6 +4,7 @@
 #include "pl_stop.h"
 
 #include "nvme_internal.h"
+#include "pl_clock.h"
 #include "pl_log.h"
 
 #define DEV "nvme_emu0" /* the one that works */
@@ -324,7 +325,7 @@ static void test_deadline(void **state)
 		uint64_t start = now_s();
 
 		arm(LIAR, NVME_EMU_FAULT_HANG);
-		c->deadline_ms = nvme_now_ms() + (i ? 1000000u : 10u);
+		c->deadline_ms = pl_now_ms() + (i ? 1000000u : 10u);
 		if (i)
 			pl_eal_request_stop(); /* the time is long, but somebody asks to stop */
 		assert_int_equal(pl_nvme_admin(c, &sqe, NULL, 0, NULL, NULL),

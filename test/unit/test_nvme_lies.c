@@ -8,6 +8,7 @@
 #include <peerlane/pl_copy.h>
 
 #include "nvme_internal.h"
+#include "pl_clock.h"
 #include "pl_log.h"
 #include "pl_stop.h"
 
@@ -441,7 +442,7 @@ static void test_slow_pmr(void **state)
 	spy.read32 = slow_pmr;
 	pthread_mutex_lock(&ctrlr->admin_lock);
 	nvme_devmem_detach(ctrlr);
-	ctrlr->deadline_ms = nvme_now_ms() + 100;
+	ctrlr->deadline_ms = pl_now_ms() + 100;
 	assert_int_equal(nvme_devmem_attach(ctrlr), 0);
 	ctrlr->deadline_ms = 0;
 	assert_null(pl_nvme_ctrlr_heap(ctrlr, PL_MEM_PMR));
