@@ -180,7 +180,7 @@ static void set_reason(struct pl_copy *job, const struct pl_nvme_ctrlr *provider
 	struct pl_copy_plan *p = &job->plan;
 	int n = snprintf(p->reason, sizeof(p->reason), "%s", why);
 
-	if (n > 0 && has_file(job) && !provider->t->ops->pci)
+	if (n > 0 && has_file(job) && provider->t->ops->family == PL_IOAS_FAMILY_EMU)
 		snprintf(p->reason + n, sizeof(p->reason) - (size_t)n,
 			 " (%s is emulated: what the kernel calls it is host memory)",
 			 ctrlr_name(provider));

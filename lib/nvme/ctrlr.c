@@ -279,7 +279,7 @@ static void shut_down(struct pl_nvme_ctrlr *c)
 	c->enabled = false;
 }
 
-int nvme_ctrlr_start(struct pl_nvme_transport *t, struct pl_nvme_ctrlr **out)
+int nvme_ctrlr_start(struct nvme_func *t, struct pl_nvme_ctrlr **out)
 {
 	struct pl_nvme_ctrlr *c = pl_inject_hit() ? NULL : aligned_alloc(64, RTE_ALIGN(sizeof(*c), 64));
 	int rc;

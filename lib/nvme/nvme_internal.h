@@ -13,7 +13,7 @@
 
 #include <peerlane/pl_nvme.h>
 
-#include "nvme_transport.h"
+#include "nvme_func.h"
 
 #define NVME_PAGE_SIZE	   4096u /* CC.MPS = 0 */
 #define NVME_PRPS_PER_PAGE (NVME_PAGE_SIZE / 8u)
@@ -127,7 +127,7 @@ struct nvme_devmem {
 #define NVME_MAX_KEPT 16u
 
 struct pl_nvme_ctrlr {
-	struct pl_nvme_transport *t;
+	struct nvme_func *t;
 	struct pl_nvme_ctrlr_info info;
 	struct nvme_devmem cmb;
 	struct nvme_devmem pmr;
@@ -198,7 +198,7 @@ void nvme_ctrlr_use(struct pl_nvme_ctrlr *ctrlr);
 void nvme_ctrlr_unuse(struct pl_nvme_ctrlr *ctrlr);
 
 /* ctrlr.c */
-int nvme_ctrlr_start(struct pl_nvme_transport *t, struct pl_nvme_ctrlr **ctrlr);
+int nvme_ctrlr_start(struct nvme_func *t, struct pl_nvme_ctrlr **ctrlr);
 void nvme_ctrlr_stop(struct pl_nvme_ctrlr *ctrlr); /* shuts down, removes the transport, frees */
 
 /* Whether @client can reach the memory of @provider: they share an IO address space. */

@@ -87,7 +87,7 @@ struct pl_nvme_ctrlr *ctrlr_of(const char *name)
 	return ctrlr;
 }
 
-struct pl_nvme_transport *transport_of(const char *name)
+struct nvme_func *func_of(const char *name)
 {
 	return ctrlr_of(name)->t;
 }
@@ -252,7 +252,7 @@ void assert_errmsg(const char *part)
 
 void inject(const char *name, const struct nvme_emu_inject *what)
 {
-	nvme_emu_inject(transport_of(name), what);
+	nvme_emu_inject(func_of(name), what);
 }
 
 void assert_works(const char *name)

@@ -11,8 +11,8 @@
 #define DEV "nvme_emu0"
 
 static struct pl_nvme_ctrlr *ctrlr;
-static const struct pl_nvme_transport_ops *real;
-static struct pl_nvme_transport_ops spy;
+static const struct nvme_func_ops *real;
+static struct nvme_func_ops spy;
 static unsigned int master_on, master_off;
 
 static uint32_t reg(uint32_t off)
@@ -21,7 +21,7 @@ static uint32_t reg(uint32_t off)
 }
 
 /* A controller that may do DMA goes on with what it was stopped in, unless it was reset before. */
-static int spy_master(struct pl_nvme_transport *t, bool on)
+static int spy_master(struct nvme_func *t, bool on)
 {
 	assert_ptr_equal(t, ctrlr->t);
 	if (on) {
@@ -33,12 +33,12 @@ static int spy_master(struct pl_nvme_transport *t, bool on)
 }
 
 /* Shut down, and ready for ever. */
-static uint32_t never_disabled(struct pl_nvme_transport *t, uint32_t off)
+static uint32_t never_disabled(struct nvme_func *t, uint32_t off)
 {
 	return off == NVME_REG_CSTS ? NVME_CSTS_SHST_COMPLETE | NVME_CSTS_RDY : real->read32(t, off);
 }
 
-static uint32_t refuses_address(struct pl_nvme_transport *t, uint32_t off)
+static uint32_t refuses_address(struct nvme_func *t, uint32_t off)
 {
 	uint32_t value = real->read32(t, off);
 
@@ -169,7 +169,7 @@ static void test_memory_out_of_reach(void **state)
 	pl_mem_free(q);
 }
 
-static bool always(struct pl_nvme_transport *t)
+static bool always(struct nvme_func *t)
 {
 	(void)t;
 	return true;

@@ -281,7 +281,7 @@ static void test_bogus_behind_admin_answer(void **state)
 	assert_works(LIAR);
 }
 
-static int master_fails(struct pl_nvme_transport *t, bool on)
+static int master_fails(struct nvme_func *t, bool on)
 {
 	return on ? 0 : pl_fail(-EIO, "%s: its bus mastering stays on", t->name);
 }
@@ -290,9 +290,9 @@ static int master_fails(struct pl_nvme_transport *t, bool on)
  * reset. */
 static void test_buffers_kept(void **state)
 {
-	struct pl_nvme_transport *t = transport_of(LIAR);
-	const struct pl_nvme_transport_ops *ops = t->ops;
-	struct pl_nvme_transport_ops stubborn = *ops;
+	struct nvme_func *t = func_of(LIAR);
+	const struct nvme_func_ops *ops = t->ops;
+	struct nvme_func_ops stubborn = *ops;
 	size_t in_use = heap_in_use();
 
 	(void)state;

@@ -1,77 +1,79 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The seam under lib/nvme: how registers and doorbells are reached, nothing else. Queue pairs,
- * admin commands and memory rules are the same for every transport. A transport registers itself
- * from a constructor; adding one is adding a folder under drivers/nvme.
+ * The seam under lib/nvme/pcie: an NVMe function, which is how registers, doorbells and BARs of a
+ * controller are reached. Queue pairs, admin commands and memory rules are the same for all of them.
+ * A driver registers its functions from a constructor; adding one is adding a folder under
+ * drivers/nvme.
  */
-#ifndef PL_NVME_TRANSPORT_H
-#define PL_NVME_TRANSPORT_H
+#ifndef NVME_FUNC_H
+#define NVME_FUNC_H
 
 #include <stdbool.h>
 #include <sys/types.h>
 
-#include <peerlane/pl_iommu.h>
 #include <peerlane/pl_nvme.h>
 
+#include "iommu_backend.h"
 #include "mem_internal.h"
 
-struct pl_nvme_transport;
+struct nvme_func;
 
-struct pl_nvme_transport_ops {
+struct nvme_func_ops {
 	const char *name;  /* "nvme_emu": --vdev names are this and a number */
 	const char *usage; /* the accepted form, for error messages */
-	bool pci;	   /* takes -a BDF devices instead of --vdev names */
+	bool by_address;   /* it takes -a BDF devices; else --vdev names */
+	enum pl_ioas_family family; /* of the address space that its devices live in */
 
 	/* Validates "key=val,..." without side effects: 0 or -EINVAL with pl_fail(). */
 	int (*check)(const char *dev, const char *args);
 	/* Opens or creates the device; its registers work when this returned 0. */
 	int (*probe)(const char *dev, const char *args, struct pl_ioas *ioas,
-		     struct pl_nvme_transport **transport);
+		     struct nvme_func **func);
 	/* The controller was shut down or is gone; nothing of it is touched afterwards. */
-	void (*remove)(struct pl_nvme_transport *t);
+	void (*remove)(struct nvme_func *f);
 
 	/* Memory decoding on, whoever turned it off; changes nothing where it is. */
-	int (*decode)(struct pl_nvme_transport *t);
+	int (*decode)(struct nvme_func *f);
 	/* Bus mastering on or off: when off returned 0 the device reads and writes no memory but its
 	 * own until it is on again. */
-	int (*master)(struct pl_nvme_transport *t, bool on);
+	int (*master)(struct nvme_func *f, bool on);
 
 	/* Whether somebody waits for the device to be given back by remove(). Any thread, at any time.
 	 * NULL: nobody ever does. */
-	bool (*asked_back)(struct pl_nvme_transport *t);
+	bool (*asked_back)(struct nvme_func *f);
 
 	/* Registers below NVME_REG_DOORBELLS, naturally aligned. All ones: the device is gone. */
-	uint32_t (*read32)(struct pl_nvme_transport *t, uint32_t off);
-	uint64_t (*read64)(struct pl_nvme_transport *t, uint32_t off);
-	void (*write32)(struct pl_nvme_transport *t, uint32_t off, uint32_t val);
-	void (*write64)(struct pl_nvme_transport *t, uint32_t off, uint64_t val);
+	uint32_t (*read32)(struct nvme_func *f, uint32_t off);
+	uint64_t (*read64)(struct nvme_func *f, uint32_t off);
+	void (*write32)(struct nvme_func *f, uint32_t off, uint32_t val);
+	void (*write64)(struct nvme_func *f, uint32_t off, uint64_t val);
 
 	/* Bytes of BAR @bir; 0 if there is none. The PMR is the whole of its BAR (3.1.13). */
-	uint64_t (*bar_size)(struct pl_nvme_transport *t, unsigned int bir);
+	uint64_t (*bar_size)(struct nvme_func *f, unsigned int bir);
 
 	/* The address of BAR @bir on the bus, which a controller from before NVMe 1.4 knows its CMB by.
 	 * 0: wherever mem_attach() puts it. */
-	int (*bar_addr)(struct pl_nvme_transport *t, unsigned int bir, uint64_t *addr);
+	int (*bar_addr)(struct nvme_func *f, unsigned int bir, uint64_t *addr);
 
 	/* Makes [offset, offset + len) of BAR @bir one address: CPU mapping at @va (inside the
 	 * window, which the caller reserved), and IOVA @va for every device of the address space.
 	 * Decoding is enabled, the range exported, imported and verified here. */
-	int (*mem_attach)(struct pl_nvme_transport *t, unsigned int bir, uint64_t offset,
+	int (*mem_attach)(struct nvme_func *f, unsigned int bir, uint64_t offset,
 			  size_t len, void *va, enum pl_mem_kind kind);
 	/* What of it may be used, if not all: bytes [first, first + len) from @va on. Can be NULL. */
-	void (*mem_extent)(struct pl_nvme_transport *t, void *va, size_t *first, size_t *len);
-	void (*mem_detach)(struct pl_nvme_transport *t, void *va, size_t len);
+	void (*mem_extent)(struct nvme_func *f, void *va, size_t *first, size_t *len);
+	void (*mem_detach)(struct nvme_func *f, void *va, size_t len);
 
 	/* Bytes that the device itself read and wrote, by kind; NULL: the device cannot tell. */
-	void (*traffic)(struct pl_nvme_transport *t, struct pl_nvme_traffic *traffic);
+	void (*traffic)(struct nvme_func *f, struct pl_nvme_traffic *traffic);
 
 	/* The file of this machine whose bytes, from the first on, are the namespace's: st_dev and
 	 * st_ino. False: there is none. NULL: there never is. Any thread. */
-	bool (*backing)(struct pl_nvme_transport *t, uint32_t nsid, dev_t *dev, ino_t *ino);
+	bool (*backing)(struct nvme_func *f, uint32_t nsid, dev_t *dev, ino_t *ino);
 };
 
-struct pl_nvme_transport {
-	const struct pl_nvme_transport_ops *ops;
+struct nvme_func {
+	const struct nvme_func_ops *ops;
 	struct pl_ioas *ioas; /* whose devices reach each other's memory */
 	char name[32];
 	volatile uint32_t *doorbells; /* at NVME_REG_DOORBELLS */
@@ -86,21 +88,21 @@ struct pl_nvme_transport {
 	int numa_node;
 };
 
-struct pl_nvme_transport_entry {
-	const struct pl_nvme_transport_ops *ops;
-	struct pl_nvme_transport_entry *next;
+struct nvme_func_entry {
+	const struct nvme_func_ops *ops;
+	struct nvme_func_entry *next;
 };
 
-void pl_nvme_transport_register(struct pl_nvme_transport_entry *entry);
+void nvme_func_register(struct nvme_func_entry *entry);
 
-/* The transport whose --vdev names look like @dev, its name and a number; NULL: there is none. */
-const struct pl_nvme_transport_ops *pl_nvme_transport_find(const char *dev);
+/* Those whose --vdev names look like @dev, its name and a number; NULL: there is none. */
+const struct nvme_func_ops *nvme_func_find(const char *dev);
 
-#define PL_NVME_TRANSPORT(ops_table)                                                               \
-	static struct pl_nvme_transport_entry pl_nvme_transport_entry_ = { .ops = &(ops_table) };  \
-	static void __attribute__((constructor)) pl_nvme_transport_ctor(void)                      \
+#define NVME_FUNC(ops_table)                                                               \
+	static struct nvme_func_entry nvme_func_entry_ = { .ops = &(ops_table) };  \
+	static void __attribute__((constructor)) nvme_func_ctor(void)                      \
 	{                                                                                          \
-		pl_nvme_transport_register(&pl_nvme_transport_entry_);                             \
+		nvme_func_register(&nvme_func_entry_);                             \
 	}
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The transports there are, and the controllers that the command line asked for. */
+/* The drivers there are, and the controllers that the command line asked for. */
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,22 +9,22 @@
 #include "pl_log.h"
 #include "pl_subsystem.h"
 
-static struct pl_nvme_transport_entry *transports;
+static struct nvme_func_entry *funcs;
 static struct pl_nvme_ctrlr *ctrlrs; /* in the order of the command line */
 
-void pl_nvme_transport_register(struct pl_nvme_transport_entry *entry)
+void nvme_func_register(struct nvme_func_entry *entry)
 {
-	entry->next = transports;
-	transports = entry;
+	entry->next = funcs;
+	funcs = entry;
 }
 
-const struct pl_nvme_transport_ops *pl_nvme_transport_find(const char *dev)
+const struct nvme_func_ops *nvme_func_find(const char *dev)
 {
-	for (struct pl_nvme_transport_entry *e = transports; e; e = e->next) {
+	for (struct nvme_func_entry *e = funcs; e; e = e->next) {
 		size_t len = strlen(e->ops->name);
 		const char *number = dev + len;
 
-		if (e->ops->pci || strncmp(dev, e->ops->name, len) != 0 || !*number ||
+		if (e->ops->by_address || strncmp(dev, e->ops->name, len) != 0 || !*number ||
 		    strlen(number) > 4 || strspn(number, "0123456789") != strlen(number))
 			continue;
 		return e->ops;
@@ -32,23 +32,23 @@ const struct pl_nvme_transport_ops *pl_nvme_transport_find(const char *dev)
 	return NULL;
 }
 
-static const struct pl_nvme_transport_ops *find_pci(void)
+static const struct nvme_func_ops *find_by_address(void)
 {
-	for (struct pl_nvme_transport_entry *e = transports; e; e = e->next)
-		if (e->ops->pci)
+	for (struct nvme_func_entry *e = funcs; e; e = e->next)
+		if (e->ops->by_address)
 			return e->ops;
 	return NULL;
 }
 
-/* "nvme_emuN[,key=val...]", for each transport that --vdev can create. */
+/* "nvme_emuN[,key=val...]", for each function that --vdev can create. */
 static const char *vdev_forms(void)
 {
 	static char forms[256];
 	size_t at = 0;
 
 	forms[0] = '\0';
-	for (struct pl_nvme_transport_entry *e = transports; e; e = e->next)
-		if (!e->ops->pci && at < sizeof(forms))
+	for (struct nvme_func_entry *e = funcs; e; e = e->next)
+		if (!e->ops->by_address && at < sizeof(forms))
 			at += (size_t)snprintf(forms + at, sizeof(forms) - at, "%s%s",
 					       at ? " or " : "", e->ops->usage);
 	return forms;
@@ -58,7 +58,7 @@ static int nvme_check(const struct pl_eal_conf *conf)
 {
 	for (unsigned int i = 0; i < conf->nb_vdevs; i++) {
 		const struct pl_devarg *v = &conf->vdevs[i];
-		const struct pl_nvme_transport_ops *ops = pl_nvme_transport_find(v->name);
+		const struct nvme_func_ops *ops = nvme_func_find(v->name);
 		int rc;
 
 		if (!ops)
@@ -69,7 +69,7 @@ static int nvme_check(const struct pl_eal_conf *conf)
 			return rc;
 	}
 	for (unsigned int i = 0; i < conf->nb_pcis; i++) {
-		const struct pl_nvme_transport_ops *ops = find_pci();
+		const struct nvme_func_ops *ops = find_by_address();
 		int rc;
 
 		if (!ops)
@@ -82,11 +82,11 @@ static int nvme_check(const struct pl_eal_conf *conf)
 	return 0;
 }
 
-static int start_one(const struct pl_nvme_transport_ops *ops, const struct pl_devarg *devarg,
+static int start_one(const struct nvme_func_ops *ops, const struct pl_devarg *devarg,
 		     struct pl_nvme_ctrlr ***tail)
 {
-	struct pl_nvme_transport *t;
-	int rc = ops->probe(devarg->name, devarg->args, pl_ioas_of(ops->pci), &t);
+	struct nvme_func *t;
+	int rc = ops->probe(devarg->name, devarg->args, pl_ioas_of(ops->family == PL_IOAS_FAMILY_PCI), &t);
 
 	if (rc)
 		return rc;
@@ -116,9 +116,9 @@ static int nvme_init(const struct pl_eal_conf *conf)
 	int rc = 0;
 
 	for (unsigned int i = 0; i < conf->nb_pcis && rc == 0; i++)
-		rc = start_one(find_pci(), &conf->pcis[i], &tail);
+		rc = start_one(find_by_address(), &conf->pcis[i], &tail);
 	for (unsigned int i = 0; i < conf->nb_vdevs && rc == 0; i++)
-		rc = start_one(pl_nvme_transport_find(conf->vdevs[i].name), &conf->vdevs[i], &tail);
+		rc = start_one(nvme_func_find(conf->vdevs[i].name), &conf->vdevs[i], &tail);
 	if (rc)
 		nvme_fini();
 	return rc;
