@@ -19,8 +19,8 @@ int nvme_admin_init(struct pl_nvme_ctrlr *ctrlr)
 	const struct pl_nvme_qpair_opts opts = { .opts_size = sizeof(opts) };
 
 	ctrlr->ns_tag = __atomic_add_fetch(&tag, 1, __ATOMIC_RELAXED) << 16;
-	return nvme_rings_alloc(ctrlr, 0, NVME_ADMIN_ENTRIES, NVME_PAGE_SIZE, &opts,
-				&ctrlr->adminq);
+	return ctrlr->t->ops->qpair_alloc(ctrlr, 0, NVME_ADMIN_ENTRIES, NVME_PAGE_SIZE, &opts,
+					  &ctrlr->adminq);
 }
 
 static bool is_aer(const struct pl_nvme_ctrlr *ctrlr, const struct pl_nvme_op *op)
@@ -32,8 +32,7 @@ static void send_aer(struct pl_nvme_ctrlr *ctrlr, struct pl_nvme_op *op)
 {
 	const struct pl_nvme_sqe sqe = { .opc = NVME_ADM_AER };
 
-	nvme_submit_sqe(ctrlr->adminq, op, 0, &sqe, 0, 0);
-	nvme_ring_sq(ctrlr->adminq);
+	ctrlr->t->ops->submit_sqe(ctrlr->adminq, op, &sqe, 0, 0);
 }
 
 void nvme_admin_start_aers(struct pl_nvme_ctrlr *ctrlr)
@@ -99,9 +98,9 @@ static bool admin_reap(struct pl_nvme_ctrlr *ctrlr)
 /* Also when somebody else reset it: then it is not ready, and has forgotten its queues. */
 static bool gone(struct pl_nvme_ctrlr *ctrlr)
 {
-	uint32_t csts = ctrlr->t->ops->read32(ctrlr->t, NVME_REG_CSTS);
+	uint32_t csts;
 
-	return csts == UINT32_MAX || (csts & NVME_CSTS_CFS) || !(csts & NVME_CSTS_RDY) ||
+	return nvme_get32(ctrlr, NVME_REG_CSTS, &csts) || (csts & NVME_CSTS_CFS) || !(csts & NVME_CSTS_RDY) ||
 	       nvme_qpair_stopped(ctrlr->adminq);
 }
 
@@ -170,8 +169,7 @@ int nvme_admin_locked(struct pl_nvme_ctrlr *ctrlr, struct pl_nvme_sqe *sqe, void
 	if (len > ctrlr->adminq->max_xfer)
 		return pl_fail(-EINVAL, "%s: an admin command moves at most %u bytes, not %zu",
 			       ctrlr->info.name, (uint32_t)ctrlr->adminq->max_xfer, len);
-	nvme_submit_sqe(ctrlr->adminq, op, 0, sqe, (uintptr_t)buf, len);
-	nvme_ring_sq(ctrlr->adminq);
+	ctrlr->t->ops->submit_sqe(ctrlr->adminq, op, sqe, (uintptr_t)buf, len);
 	rc = admin_wait(ctrlr, sqe->opc);
 	if (rc)
 		return rc;

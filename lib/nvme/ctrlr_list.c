@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The drivers there are, and the controllers that the command line asked for. */
+/* The transports there are, and the controllers that the command line asked for. */
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,18 +9,18 @@
 #include "pl_log.h"
 #include "pl_subsystem.h"
 
-static struct nvme_func_entry *funcs;
+static struct nvme_transport_entry *transports;
 static struct pl_nvme_ctrlr *ctrlrs; /* in the order of the command line */
 
-void nvme_func_register(struct nvme_func_entry *entry)
+void nvme_transport_register(struct nvme_transport_entry *entry)
 {
-	entry->next = funcs;
-	funcs = entry;
+	entry->next = transports;
+	transports = entry;
 }
 
-const struct nvme_func_ops *nvme_func_find(const char *dev)
+const struct nvme_transport_ops *nvme_transport_find(const char *dev)
 {
-	for (struct nvme_func_entry *e = funcs; e; e = e->next) {
+	for (struct nvme_transport_entry *e = transports; e; e = e->next) {
 		size_t len = strlen(e->ops->name);
 		const char *number = dev + len;
 
@@ -32,22 +32,22 @@ const struct nvme_func_ops *nvme_func_find(const char *dev)
 	return NULL;
 }
 
-static const struct nvme_func_ops *find_by_address(void)
+static const struct nvme_transport_ops *find_by_address(void)
 {
-	for (struct nvme_func_entry *e = funcs; e; e = e->next)
+	for (struct nvme_transport_entry *e = transports; e; e = e->next)
 		if (e->ops->by_address)
 			return e->ops;
 	return NULL;
 }
 
-/* "nvme_emuN[,key=val...]", for each function that --vdev can create. */
+/* "nvme_emuN[,key=val...]", for each transport that --vdev can create. */
 static const char *vdev_forms(void)
 {
 	static char forms[256];
 	size_t at = 0;
 
 	forms[0] = '\0';
-	for (struct nvme_func_entry *e = funcs; e; e = e->next)
+	for (struct nvme_transport_entry *e = transports; e; e = e->next)
 		if (!e->ops->by_address && at < sizeof(forms))
 			at += (size_t)snprintf(forms + at, sizeof(forms) - at, "%s%s",
 					       at ? " or " : "", e->ops->usage);
@@ -58,35 +58,35 @@ static int nvme_check(const struct pl_eal_conf *conf)
 {
 	for (unsigned int i = 0; i < conf->nb_vdevs; i++) {
 		const struct pl_devarg *v = &conf->vdevs[i];
-		const struct nvme_func_ops *ops = nvme_func_find(v->name);
+		const struct nvme_transport_ops *ops = nvme_transport_find(v->name);
 		int rc;
 
 		if (!ops)
 			return pl_fail(-EINVAL, "--vdev '%s': no driver makes such a device; the form is "
 				       "%s", v->name, vdev_forms());
-		rc = ops->check(v->name, v->args);
+		rc = ops->check(ops, v->name, v->args);
 		if (rc)
 			return rc;
 	}
 	for (unsigned int i = 0; i < conf->nb_pcis; i++) {
-		const struct nvme_func_ops *ops = find_by_address();
+		const struct nvme_transport_ops *ops = find_by_address();
 		int rc;
 
 		if (!ops)
 			return pl_fail(-ENOTSUP, "-a '%s': this build drives no PCI devices, only emulated "
 				       "ones: --vdev %s", conf->pcis[i].name, vdev_forms());
-		rc = ops->check(conf->pcis[i].name, conf->pcis[i].args);
+		rc = ops->check(ops, conf->pcis[i].name, conf->pcis[i].args);
 		if (rc)
 			return rc;
 	}
 	return 0;
 }
 
-static int start_one(const struct nvme_func_ops *ops, const struct pl_devarg *devarg,
+static int start_one(const struct nvme_transport_ops *ops, const struct pl_devarg *devarg,
 		     struct pl_nvme_ctrlr ***tail)
 {
-	struct nvme_func *t;
-	int rc = ops->probe(devarg->name, devarg->args, pl_ioas_of(ops->family == PL_IOAS_FAMILY_PCI), &t);
+	struct nvme_transport *t;
+	int rc = ops->probe(ops, devarg->name, devarg->args, pl_ioas_of(ops->family == PL_IOAS_FAMILY_PCI), &t);
 
 	if (rc)
 		return rc;
@@ -118,7 +118,7 @@ static int nvme_init(const struct pl_eal_conf *conf)
 	for (unsigned int i = 0; i < conf->nb_pcis && rc == 0; i++)
 		rc = start_one(find_by_address(), &conf->pcis[i], &tail);
 	for (unsigned int i = 0; i < conf->nb_vdevs && rc == 0; i++)
-		rc = start_one(nvme_func_find(conf->vdevs[i].name), &conf->vdevs[i], &tail);
+		rc = start_one(nvme_transport_find(conf->vdevs[i].name), &conf->vdevs[i], &tail);
 	if (rc)
 		nvme_fini();
 	return rc;

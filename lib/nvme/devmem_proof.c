@@ -15,7 +15,7 @@
 
 #include <peerlane/pl_devmem.h>
 
-#include "nvme_internal.h"
+#include "nvme_pcie.h"
 #include "pl_log.h"
 
 /* Enabled, ready, neither failed nor shut down (3.1.5, 3.1.6). */

@@ -11,14 +11,6 @@
 #include "pl_clock.h"
 #include "pl_log.h"
 
-int nvme_check_there(const struct pl_nvme_ctrlr *c, uint32_t reg)
-{
-	if (reg == UINT32_MAX)
-		return pl_fail(-ENODEV, "%s: the controller is gone: its registers read all ones",
-			       c->info.name);
-	return 0;
-}
-
 int nvme_wait_over(const struct pl_nvme_ctrlr *c, const char *what)
 {
 	if (!c->deadline_ms)
@@ -36,7 +28,7 @@ int nvme_wait_over(const struct pl_nvme_ctrlr *c, const char *what)
 
 bool nvme_ctrlr_stop_dma(struct pl_nvme_ctrlr *c)
 {
-	if (c->t->ops->master(c->t, false) == 0)
+	if (c->t->ops->let_dma(c->t, false) == 0)
 		return true;
 	PL_LOG(WARNING, "%s: its DMA cannot be stopped: %s", c->info.name, pl_errmsg());
 	return false;
@@ -88,7 +80,7 @@ void nvme_ctrlr_unuse(struct pl_nvme_ctrlr *c)
 
 bool nvme_ctrlr_lost(const struct pl_nvme_ctrlr *c)
 {
-	return pl_guard_lost(&c->t->guard);
+	return c->t->ops->lost && c->t->ops->lost(c->t);
 }
 
 int nvme_ctrlr_lost_fail(const struct pl_nvme_ctrlr *c)

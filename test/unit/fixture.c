@@ -10,7 +10,7 @@
 #include <rte_pause.h>
 
 #include "mem_internal.h"
-#include "nvme_internal.h"
+#include "nvme_pcie.h"
 
 #define MAX_VDEVS 24
 
@@ -89,7 +89,7 @@ struct pl_nvme_ctrlr *ctrlr_of(const char *name)
 
 struct nvme_func *func_of(const char *name)
 {
-	return ctrlr_of(name)->t;
+	return nvme_func_of(ctrlr_of(name));
 }
 
 struct pl_nvme_ns *ns_of(const char *name, uint32_t nsid)

@@ -3,7 +3,7 @@
 #include "fixture.h"
 #include "pl_stop.h"
 
-#include "nvme_internal.h"
+#include "nvme_pcie.h"
 #include "pl_clock.h"
 #include "pl_log.h"
 

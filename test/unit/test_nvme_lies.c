@@ -7,7 +7,7 @@
 
 #include <peerlane/pl_copy.h>
 
-#include "nvme_internal.h"
+#include "nvme_pcie.h"
 #include "pl_clock.h"
 #include "pl_log.h"
 #include "pl_stop.h"
@@ -544,9 +544,9 @@ static int setup(void **state)
 	if (rc)
 		return rc;
 	ctrlr = ctrlr_of(DEV);
-	real = ctrlr->t->ops;
+	real = nvme_func_of(ctrlr)->ops;
 	spy = *real;
-	ctrlr->t->ops = &spy;
+	nvme_func_of(ctrlr)->ops = &spy;
 	return 0;
 }
 

@@ -15,6 +15,7 @@
 
 #include "iommu_backend.h"
 #include "mem_internal.h"
+#include "nvme_transport.h"
 
 struct nvme_func;
 
@@ -88,9 +89,11 @@ struct nvme_func {
 	int numa_node;
 };
 
+/* Each is a transport to the rooms above, with the properties and names of the function. */
 struct nvme_func_entry {
 	const struct nvme_func_ops *ops;
-	struct nvme_func_entry *next;
+	struct nvme_transport_ops transport;
+	struct nvme_transport_entry link;
 };
 
 void nvme_func_register(struct nvme_func_entry *entry);
