@@ -12,6 +12,12 @@
 
 struct vfio_dev;
 
+/* Which devices an address space can hold. */
+enum pl_ioas_family {
+	PL_IOAS_FAMILY_EMU, /* emulated ones: threads of this process */
+	PL_IOAS_FAMILY_PCI,
+};
+
 struct pl_ioas_ops {
 	const char *name;
 	int priority; /* `auto` takes the usable backend with the highest */

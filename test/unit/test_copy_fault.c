@@ -16,7 +16,7 @@ static void arm_status(const char *name, uint8_t opc, uint16_t status)
 /* Until the device thread took the order to post a bogus completion. */
 static void wait_cid_taken(const char *name)
 {
-	struct emu_ctrlr *c = emu_ctrlr(transport_of(name));
+	struct emu_ctrlr *c = emu_ctrlr(func_of(name));
 	bool taken;
 
 	do {

@@ -376,7 +376,7 @@ static int end_with(void *arg)
 	CHILD_CHECK(init(&line) > 0);
 	CHILD_CHECK(pl_nvme_qpair_create(pl_nvme_ctrlr_get("nvme_emu0"), &opts, &qp[0]) == 0);
 	CHILD_CHECK(pl_nvme_qpair_create(pl_nvme_ctrlr_get("nvme_emu0"), NULL, &qp[1]) == 0);
-	nvme_emu_inject(transport_of("nvme_emu0"), &(struct nvme_emu_inject){ .fault = *fault });
+	nvme_emu_inject(func_of("nvme_emu0"), &(struct nvme_emu_inject){ .fault = *fault });
 	CHILD_CHECK(pl_nvme_ctrlr_poll_events(pl_nvme_ctrlr_get("nvme_emu0")) == -ENODEV);
 	pl_nvme_qpair_destroy(qp[0]);
 	pl_eal_cleanup();

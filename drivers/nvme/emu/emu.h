@@ -16,7 +16,7 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
-#include "nvme_transport.h"
+#include "nvme_func.h"
 #include "soft/soft_dma.h"
 #include "media.h"
 
@@ -62,7 +62,7 @@ struct nvme_emu_inject {
 	uint8_t data[32];
 };
 
-void nvme_emu_inject(struct pl_nvme_transport *t, const struct nvme_emu_inject *inject);
+void nvme_emu_inject(struct nvme_func *t, const struct nvme_emu_inject *inject);
 
 struct nvme_emu_counters {
 	uint64_t refused_bytes; /* posted writes that the IOMMU refused */
@@ -71,7 +71,7 @@ struct nvme_emu_counters {
 	uint64_t io_commands;   /* I/O commands fetched */
 };
 
-void nvme_emu_counters(struct pl_nvme_transport *t, struct nvme_emu_counters *counters);
+void nvme_emu_counters(struct nvme_func *t, struct nvme_emu_counters *counters);
 
 /* ---- the controller's own ---- */
 
@@ -199,7 +199,7 @@ struct emu_prp {
 };
 
 struct emu_ctrlr {
-	struct pl_nvme_transport t; /* first: the transport handle is the controller */
+	struct nvme_func t; /* first: the function handle is the controller */
 	struct emu_conf conf;
 	struct pl_ioas *ioas;
 	struct pl_soft_dev *dma;
@@ -274,7 +274,7 @@ struct emu_ctrlr {
 	struct nvme_emu_counters counters;
 };
 
-static inline struct emu_ctrlr *emu_ctrlr(struct pl_nvme_transport *t)
+static inline struct emu_ctrlr *emu_ctrlr(struct nvme_func *t)
 {
 	return (struct emu_ctrlr *)t;
 }
@@ -302,17 +302,17 @@ int emu_conf_parse(const char *dev, const char *args, struct emu_conf *conf);
 
 /* emu_ctrlr.c: registers */
 void emu_regs_init(struct emu_ctrlr *c);
-uint32_t emu_read32(struct pl_nvme_transport *t, uint32_t off);
-uint64_t emu_read64(struct pl_nvme_transport *t, uint32_t off);
-void emu_write32(struct pl_nvme_transport *t, uint32_t off, uint32_t val);
-void emu_write64(struct pl_nvme_transport *t, uint32_t off, uint64_t val);
+uint32_t emu_read32(struct nvme_func *t, uint32_t off);
+uint64_t emu_read64(struct nvme_func *t, uint32_t off);
+void emu_write32(struct nvme_func *t, uint32_t off, uint32_t val);
+void emu_write64(struct nvme_func *t, uint32_t off, uint64_t val);
 
 /* emu_state.c: what the device thread does about CC */
 void emu_attend(struct emu_ctrlr *c);
 void emu_fail(struct emu_ctrlr *c); /* CSTS.CFS */
 void emu_function_reset(struct emu_ctrlr *c); /* any thread but the device's */
-int emu_decode(struct pl_nvme_transport *t);
-int emu_master(struct pl_nvme_transport *t, bool on);
+int emu_decode(struct nvme_func *t);
+int emu_master(struct nvme_func *t, bool on);
 bool emu_running(const struct emu_ctrlr *c);
 
 /* emu_inject.c */
@@ -422,11 +422,11 @@ uint32_t emu_cmbloc(const struct emu_conf *conf);
 uint32_t emu_cmbsz(const struct emu_conf *conf);
 /* Moves the windows to where CMBMSC and PMRMSC put them; the lock is held. */
 void emu_devmem_update(struct emu_ctrlr *c);
-uint64_t emu_bar_size(struct pl_nvme_transport *t, unsigned int bir);
-int emu_mem_attach(struct pl_nvme_transport *t, unsigned int bir, uint64_t offset, size_t len,
+uint64_t emu_bar_size(struct nvme_func *t, unsigned int bir);
+int emu_mem_attach(struct nvme_func *t, unsigned int bir, uint64_t offset, size_t len,
 		   void *va, enum pl_mem_kind kind);
-void emu_mem_detach(struct pl_nvme_transport *t, void *va, size_t len);
-int emu_bar_addr(struct pl_nvme_transport *t, unsigned int bir, uint64_t *addr);
+void emu_mem_detach(struct nvme_func *t, void *va, size_t len);
+int emu_bar_addr(struct nvme_func *t, unsigned int bir, uint64_t *addr);
 void emu_devmem_revoke(struct emu_ctrlr *c); /* for everybody; any thread but a device's */
 
 #endif

@@ -11,7 +11,7 @@ static void set_flag(bool *flag, bool on)
 	__atomic_store_n(flag, on, __ATOMIC_RELEASE);
 }
 
-void nvme_emu_inject(struct pl_nvme_transport *t, const struct nvme_emu_inject *inject)
+void nvme_emu_inject(struct nvme_func *t, const struct nvme_emu_inject *inject)
 {
 	struct emu_ctrlr *c = emu_ctrlr(t);
 	struct nvme_emu_inject in = *inject;
@@ -256,7 +256,7 @@ void emu_inject_attend(struct emu_ctrlr *c)
 		emu_cq_post(c, &c->sqs[cid.qid], cid.cid, 0, NVME_SC_SUCCESS);
 }
 
-void nvme_emu_counters(struct pl_nvme_transport *t, struct nvme_emu_counters *counters)
+void nvme_emu_counters(struct nvme_func *t, struct nvme_emu_counters *counters)
 {
 	const struct emu_ctrlr *c = emu_ctrlr(t);
 	const struct nvme_emu_counters *from = &c->counters;

@@ -154,14 +154,14 @@ void emu_function_reset(struct emu_ctrlr *c)
 		memset(c->cmb.va, 0, c->cmb.len);
 }
 
-int emu_decode(struct pl_nvme_transport *t)
+int emu_decode(struct nvme_func *t)
 {
 	__atomic_store_n(&emu_ctrlr(t)->mem_off, false, __ATOMIC_RELEASE);
 	return 0;
 }
 
 /* What the thread does in the round that it began before the bit changed may still be DMA. */
-int emu_master(struct pl_nvme_transport *t, bool on)
+int emu_master(struct nvme_func *t, bool on)
 {
 	struct emu_ctrlr *c = emu_ctrlr(t);
 	uint64_t round;

@@ -81,9 +81,9 @@ media:
 }
 
 static int probe(const char *dev, const char *args, struct pl_ioas *ioas,
-		 struct pl_nvme_transport **transport);
+		 struct nvme_func **transport);
 
-static void remove_ctrlr(struct pl_nvme_transport *t)
+static void remove_ctrlr(struct nvme_func *t)
 {
 	struct emu_ctrlr *c = emu_ctrlr(t);
 
@@ -104,7 +104,7 @@ static void remove_ctrlr(struct pl_nvme_transport *t)
 	free(c);
 }
 
-static void traffic(struct pl_nvme_transport *t, struct pl_nvme_traffic *out)
+static void traffic(struct nvme_func *t, struct pl_nvme_traffic *out)
 {
 	const uint64_t *from = &emu_ctrlr(t)->traffic.bytes[0][0][0];
 	uint64_t *to = &out->bytes[0][0][0];
@@ -113,7 +113,7 @@ static void traffic(struct pl_nvme_transport *t, struct pl_nvme_traffic *out)
 		to[i] = __atomic_load_n(&from[i], __ATOMIC_RELAXED);
 }
 
-static bool backing(struct pl_nvme_transport *t, uint32_t nsid, dev_t *dev, ino_t *ino)
+static bool backing(struct nvme_func *t, uint32_t nsid, dev_t *dev, ino_t *ino)
 {
 	const struct emu_ctrlr *c = emu_ctrlr(t);
 
@@ -124,10 +124,10 @@ static bool backing(struct pl_nvme_transport *t, uint32_t nsid, dev_t *dev, ino_
 	return true;
 }
 
-static const struct pl_nvme_transport_ops emu_ops = {
+static const struct nvme_func_ops emu_ops = {
 	.name = "nvme_emu",
 	.usage = emu_usage,
-	.pci = false,
+	.family = PL_IOAS_FAMILY_EMU,
 	.check = check,
 	.probe = probe,
 	.remove = remove_ctrlr,
@@ -145,10 +145,10 @@ static const struct pl_nvme_transport_ops emu_ops = {
 	.backing = backing,
 };
 
-PL_NVME_TRANSPORT(emu_ops)
+NVME_FUNC(emu_ops)
 
 static int probe(const char *dev, const char *args, struct pl_ioas *ioas,
-		 struct pl_nvme_transport **transport)
+		 struct nvme_func **transport)
 {
 	struct emu_ctrlr *c = pl_inject_hit() ? NULL : calloc(1, sizeof(*c));
 	int err;
