@@ -36,6 +36,8 @@ enum pl_subsystem_order {
 struct pl_subsystem {
 	const char *name;
 	enum pl_subsystem_order order;
+	/* The lines of pl_eal_usage() on options that this layer gives their values. May be NULL. */
+	void (*usage)(char *buf, size_t len);
 	/* Looks at the arguments only; touches nothing. 0 or an errno with pl_fail(). May be NULL. */
 	int (*check)(const struct pl_eal_conf *conf);
 	int (*init)(const struct pl_eal_conf *conf);

@@ -86,7 +86,8 @@ static int start_one(const struct pl_nvme_transport_ops *ops, const struct pl_de
 		     struct pl_nvme_ctrlr ***tail)
 {
 	struct pl_nvme_transport *t;
-	int rc = ops->probe(devarg->name, devarg->args, pl_ioas_of(ops->pci), &t);
+	struct pl_ioas *ioas = pl_ioas_of_family(ops->pci ? PL_IOAS_PCI : PL_IOAS_EMULATED);
+	int rc = ops->probe(devarg->name, devarg->args, ioas, &t);
 
 	if (rc)
 		return rc;

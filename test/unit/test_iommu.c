@@ -15,6 +15,7 @@
 
 #include "iommu_backend.h"
 #include "pl_inject.h"
+#include "pl_log.h"
 #include "soft/soft_internal.h"
 
 #define KIB(n)      ((size_t)(n) << 10)
@@ -91,7 +92,7 @@ static void test_backend_names(void **state)
 {
 	static const struct pl_ioas_ops ops = {
 		.name = "fake",
-		.priority = 1000,
+		.rank = 1000,
 		.available = fake_available,
 		.check = fake_check,
 		.create = fake_create,
@@ -119,6 +120,166 @@ static void test_backend_names(void **state)
 	assert_string_equal(pl_ioas_backend(ioas), "fake");
 	assert_int_equal(pl_soft_attach(ioas, "nvme_emu0", &dev), -ENOTSUP);
 	fake_usable = 0;
+	pl_ioas_backend_unregister(&fake);
+}
+
+/* ---- what `auto` takes: backends of a family that no device is of ---- */
+
+#define FAMILY ((enum pl_ioas_family)PL_IOAS_FAMILIES)
+
+struct choice {
+	struct pl_ioas_ops ops;
+	struct pl_ioas_backend entry;
+	struct pl_ioas ioas;
+	int available, create;
+	uint32_t caps;
+	int opened;
+};
+
+static struct choice best, middle, least;
+
+static int choice_available(struct choice *c)
+{
+	return c->available ? pl_fail(c->available, "%s is not here", c->ops.name) : 0;
+}
+
+static int choice_create(struct choice *c, struct pl_ioas **ioas)
+{
+	if (c->create)
+		return pl_fail(c->create, "%s does not open", c->ops.name);
+	c->opened++;
+	c->ioas.ops = &c->ops;
+	*ioas = &c->ioas;
+	return 0;
+}
+
+#define CHOICE(c)                                                    \
+	static int c##_available(void)                               \
+	{                                                            \
+		return choice_available(&c);                         \
+	}                                                            \
+	static int c##_create(const char *args, struct pl_ioas **io) \
+	{                                                            \
+		assert_string_equal(args, "");                       \
+		return choice_create(&c, io);                        \
+	}
+
+CHOICE(best)
+CHOICE(middle)
+CHOICE(least)
+
+static struct choice *choice_of(struct pl_ioas *ioas)
+{
+	return (struct choice *)((char *)ioas - offsetof(struct choice, ioas));
+}
+
+static void choice_destroy(struct pl_ioas *ioas)
+{
+	choice_of(ioas)->opened--;
+}
+
+static uint32_t choice_caps(struct pl_ioas *ioas)
+{
+	pl_fail(-ENOTSUP, "%s lacks something", ioas->ops->name);
+	return choice_of(ioas)->caps;
+}
+
+static void choice_register(struct choice *c, const char *name, int rank, int (*available)(void),
+			    int (*open)(const char *, struct pl_ioas **))
+{
+	*c = (struct choice){
+		.ops = {
+			.name = name,
+			.family = FAMILY,
+			.rank = rank,
+			.available = available,
+			.create = open,
+			.destroy = choice_destroy,
+			.caps = choice_caps,
+		},
+		.caps = IOAS_CAP_PEER,
+	};
+	c->entry.ops = &c->ops;
+	pl_ioas_backend_register(&c->entry);
+}
+
+static int choices(void **state)
+{
+	(void)state;
+	choice_register(&least, "least", 1, least_available, least_create);
+	choice_register(&best, "best", 3, best_available, best_create);
+	choice_register(&middle, "middle", 2, middle_available, middle_create);
+	return 0;
+}
+
+static int choices_end(void **state)
+{
+	(void)state;
+	pl_ioas_backend_unregister(&best.entry);
+	pl_ioas_backend_unregister(&middle.entry);
+	pl_ioas_backend_unregister(&least.entry);
+	return 0;
+}
+
+static void assert_auto(struct choice *want)
+{
+	struct pl_ioas *ioas = NULL;
+
+	assert_int_equal(ioas_open_auto(FAMILY, IOAS_CAP_PEER, NULL, &ioas), 0);
+	assert_string_equal(pl_ioas_backend(ioas), want->ops.name);
+	assert_int_equal(best.opened + middle.opened + least.opened, 1);
+	pl_ioas_destroy(ioas);
+	assert_int_equal(best.opened + middle.opened + least.opened, 0);
+}
+
+static void test_auto_takes_the_capable(void **state)
+{
+	(void)state;
+	assert_auto(&best);
+	best.caps = 0;
+	assert_auto(&middle); /* a lower one that has what the higher one lacks */
+	middle.create = -ENODEV;
+	assert_auto(&least);
+	least.caps = 0;
+	assert_auto(&best); /* none has it: the highest that opens will do */
+	best.available = -ENOENT;
+	assert_auto(&least);
+	middle.create = 0;
+	assert_auto(&middle);
+	middle.ops.caps = NULL; /* can nothing at all */
+	least.caps = IOAS_CAP_PEER;
+	assert_auto(&least);
+}
+
+static void test_auto_says_why_not(void **state)
+{
+	struct pl_ioas *ioas;
+
+	(void)state;
+	best.available = -ENOENT;
+	middle.create = -EACCES;
+	least.create = -ENOTSUP;
+	assert_int_equal(ioas_open_auto(FAMILY, 0, NULL, &ioas), -EACCES);
+	assert_non_null(strstr(pl_errmsg(), "best: best is not here; middle: middle does not open"));
+	/* The same of each is told once. */
+	best.available = 0;
+	best.create = middle.create = least.create = -EBUSY;
+	assert_int_equal(ioas_open_auto(FAMILY, 0, NULL, &ioas), -EBUSY);
+	assert_string_equal(pl_errmsg(), "best does not open");
+	choices_end(NULL);
+	assert_int_equal(ioas_open_auto(FAMILY, 0, NULL, &ioas), -ENOTSUP);
+}
+
+static void test_names_of_a_family(void **state)
+{
+	char names[IOAS_NAMES_LEN], few[8];
+
+	(void)state;
+	assert_string_equal(ioas_backend_names(1u << FAMILY, names, sizeof(names)),
+			    "auto, best, middle, least");
+	assert_string_equal(ioas_backend_names(1u << FAMILY, few, sizeof(few)), "auto, b");
+	assert_non_null(strstr(pl_eal_usage(), "auto, iommufd, type1, "));
+	assert_non_null(strstr(pl_eal_usage(), "soft"));
 }
 
 /* What pl_eal_init() refuses before it starts anything, so it can be asked again. */
@@ -434,7 +595,10 @@ int main(void)
 		cmocka_unit_test(test_bad_arguments),  cmocka_unit_test(test_leaf_sizes),
 		cmocka_unit_test(test_overlap),        cmocka_unit_test(test_map_rolls_back),
 		cmocka_unit_test(test_create_unwinds), cmocka_unit_test(test_many),
-		cmocka_unit_test(test_backend_names), /* last: it adds one */
+		cmocka_unit_test(test_backend_names),
+		cmocka_unit_test_setup_teardown(test_auto_takes_the_capable, choices, choices_end),
+		cmocka_unit_test_setup_teardown(test_auto_says_why_not, choices, choices_end),
+		cmocka_unit_test_setup_teardown(test_names_of_a_family, choices, choices_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -254,7 +254,7 @@ static int iommufd_import(struct pl_ioas *base, struct vfio_dev *dev, unsigned i
 }
 
 /* Whether this kernel can import peer memory at all: one answer for every device. */
-static bool iommufd_can_import(struct pl_ioas *base)
+static uint32_t iommufd_caps(struct pl_ioas *base)
 {
 	struct vfio_device_feature probe = {
 		.argsz = sizeof(probe),
@@ -263,7 +263,11 @@ static bool iommufd_can_import(struct pl_ioas *base)
 	};
 	const struct vfio_dev *dev = of(base)->devices;
 
-	return dev && ioctl(dev->fd, VFIO_DEVICE_FEATURE, &probe) == 0;
+	if (dev && ioctl(dev->fd, VFIO_DEVICE_FEATURE, &probe) == 0)
+		return IOAS_CAP_PEER;
+	pl_fail(-ENOTSUP, "this kernel cannot map a device's memory for peers through iommufd (it needs "
+		"Linux 6.19 with CONFIG_VFIO_PCI_DMABUF)");
+	return 0;
 }
 
 static void iommufd_stats(const struct pl_ioas *base, struct pl_ioas_stats *stats)
@@ -273,8 +277,8 @@ static void iommufd_stats(const struct pl_ioas *base, struct pl_ioas_stats *stat
 
 static const struct pl_ioas_ops iommufd_ops = {
 	.name = "iommufd",
-	.priority = 20,
-	.pci = true,
+	.family = PL_IOAS_PCI,
+	.rank = 20,
 	.available = iommufd_available,
 	.check = iommufd_check,
 	.create = iommufd_create,
@@ -284,7 +288,7 @@ static const struct pl_ioas_ops iommufd_ops = {
 	.aperture = iommufd_aperture,
 	.map = iommufd_map,
 	.unmap = iommufd_unmap,
-	.can_import = iommufd_can_import,
+	.caps = iommufd_caps,
 	.import = iommufd_import,
 	.fault_next = kernel_fault_next,
 	.stats = iommufd_stats,

@@ -229,6 +229,12 @@ static int map_locked(struct pl_soft_ioas *ioas, struct mapping *m, uintptr_t ho
 	return 0;
 }
 
+static uint32_t soft_caps(struct pl_ioas *base)
+{
+	RTE_SET_USED(base);
+	return IOAS_CAP_PEER; /* device memory is mapped as any other */
+}
+
 static int soft_map(struct pl_ioas *base, uint64_t iova, void *va, size_t len, uint32_t prot,
 		    enum pl_mem_kind kind)
 {
@@ -378,11 +384,13 @@ static void soft_stats(const struct pl_ioas *base, struct pl_ioas_stats *stats)
 
 const struct pl_ioas_ops pl_soft_ioas_ops = {
 	.name = "soft",
-	.priority = 0, /* below every kernel backend: it serves emulated devices only */
+	.family = PL_IOAS_EMULATED,
+	.rank = 0,
 	.available = soft_available,
 	.check = soft_check,
 	.create = soft_create,
 	.destroy = soft_destroy,
+	.caps = soft_caps,
 	.aperture = soft_aperture,
 	.map = soft_map,
 	.unmap = soft_unmap,

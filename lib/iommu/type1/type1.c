@@ -270,10 +270,10 @@ static int type1_unmap(struct pl_ioas *base, uint64_t iova, size_t len)
 	return 0;
 }
 
-static bool type1_can_import(struct pl_ioas *base)
+static uint32_t type1_caps(struct pl_ioas *base)
 {
 	RTE_SET_USED(base);
-	return true;
+	return IOAS_CAP_PEER;
 }
 
 static int type1_import(struct pl_ioas *base, struct vfio_dev *dev, unsigned int bar,
@@ -302,8 +302,8 @@ static void type1_stats(const struct pl_ioas *base, struct pl_ioas_stats *stats)
 
 static const struct pl_ioas_ops type1_ops = {
 	.name = "type1",
-	.priority = 10,
-	.pci = true,
+	.family = PL_IOAS_PCI,
+	.rank = 10,
 	.available = type1_available,
 	.check = type1_check,
 	.create = type1_create,
@@ -313,7 +313,7 @@ static const struct pl_ioas_ops type1_ops = {
 	.aperture = type1_aperture,
 	.map = type1_map,
 	.unmap = type1_unmap,
-	.can_import = type1_can_import,
+	.caps = type1_caps,
 	.import = type1_import,
 	.fault_next = kernel_fault_next,
 	.stats = type1_stats,
