@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "iommu_backend.h"
@@ -69,15 +70,18 @@ static int attach_all(struct pl_ioas *ioas, const struct pl_eal_conf *conf)
 {
 	int rc = 0;
 
-	for (unsigned int i = 0; conf && i < conf->nb_pcis && rc == 0; i++)
+	for (unsigned int i = 0; conf && i < conf->nb_pcis && rc == 0; i++) {
 		rc = ioas->ops->attach(ioas, conf->pcis[i].name);
+		if (rc == 0)
+			rc = ioas_read_aperture(ioas);
+	}
 	return rc;
 }
 
 int ioas_open(const struct pl_ioas_ops *ops, const char *args, const struct pl_eal_conf *conf,
 	      struct pl_ioas **ioas)
 {
-	int rc = 0;
+	int rc;
 
 	/* The backend's own message tells why; the kind of failure is the same for all of them. */
 	if (ops->available())
@@ -85,8 +89,7 @@ int ioas_open(const struct pl_ioas_ops *ops, const char *args, const struct pl_e
 	rc = ops->create(args, ioas);
 	if (rc)
 		return rc;
-	if (ops->attach)
-		rc = attach_all(*ioas, conf);
+	rc = ops->attach ? attach_all(*ioas, conf) : ioas_read_aperture(*ioas);
 	if (rc)
 		pl_ioas_destroy(*ioas);
 	return rc;
@@ -218,6 +221,10 @@ int pl_ioas_create(const char *backend, const char *args, struct pl_ioas **ioas)
 
 void pl_ioas_destroy(struct pl_ioas *ioas)
 {
-	if (ioas)
-		ioas->ops->destroy(ioas);
+	if (!ioas)
+		return;
+	free(ioas->ranges);
+	ioas->ranges = NULL;
+	ioas->nb_ranges = 0;
+	ioas->ops->destroy(ioas);
 }

@@ -14,8 +14,6 @@
 #include "pl_inject.h"
 #include "pl_log.h"
 
-#define RANGES_MAX 64
-
 struct both_ioas {
 	struct pl_ioas base;
 	struct pl_ioas *of[2];
@@ -32,30 +30,27 @@ static void both_destroy(struct pl_ioas *base)
 }
 
 /* The intersection of two ascending lists of ranges. */
-static int both_aperture(const struct pl_ioas *base, struct pl_iova_range *ranges, int n)
+static int both_aperture(const struct pl_ioas *base, struct pl_iova_range **ranges)
 {
-	struct pl_iova_range r[2][RANGES_MAX];
-	int nr[2], i = 0, j = 0, count = 0;
+	const struct pl_ioas *a = both(base)->of[0], *b = both(base)->of[1];
+	size_t room = (size_t)a->nb_ranges + (size_t)b->nb_ranges + 1;
+	struct pl_iova_range *r = pl_inject_hit() ? NULL : calloc(room, sizeof(*r));
+	int i = 0, j = 0, count = 0;
 
-	for (int k = 0; k < 2; k++) {
-		const struct pl_ioas *of = both(base)->of[k];
+	if (!r)
+		return pl_fail(-ENOMEM, "no memory for an aperture");
+	while (i < a->nb_ranges && j < b->nb_ranges) {
+		uint64_t start = RTE_MAX(a->ranges[i].start, b->ranges[j].start);
+		uint64_t last = RTE_MIN(a->ranges[i].last, b->ranges[j].last);
 
-		nr[k] = RTE_MIN(of->ops->aperture(of, r[k], RANGES_MAX), RANGES_MAX);
-	}
-	while (i < nr[0] && j < nr[1]) {
-		uint64_t start = RTE_MAX(r[0][i].start, r[1][j].start);
-		uint64_t last = RTE_MIN(r[0][i].last, r[1][j].last);
-
-		if (start <= last) {
-			if (count < n)
-				ranges[count] = (struct pl_iova_range){ start, last };
-			count++;
-		}
-		if (r[0][i].last < r[1][j].last)
+		if (start <= last)
+			r[count++] = (struct pl_iova_range){ start, last };
+		if (a->ranges[i].last < b->ranges[j].last)
 			i++;
 		else
 			j++;
 	}
+	*ranges = r;
 	return count;
 }
 
@@ -119,12 +114,18 @@ static const struct pl_ioas_ops both_ops = {
 int pl_ioas_both_create(struct pl_ioas *first, struct pl_ioas *second, struct pl_ioas **out)
 {
 	struct both_ioas *ioas = pl_inject_hit() ? NULL : calloc(1, sizeof(*ioas));
+	int rc;
 
 	if (!ioas)
 		return pl_fail(-ENOMEM, "no memory for an IO address space");
 	ioas->base.ops = &both_ops;
 	ioas->of[0] = first;
 	ioas->of[1] = second;
+	rc = ioas_read_aperture(&ioas->base);
+	if (rc) {
+		free(ioas);
+		return rc;
+	}
 	*out = &ioas->base;
 	return 0;
 }

@@ -1,34 +1,44 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The calls on an address space, and the checks that every backend may rely on. */
 #include <errno.h>
-
-#include <rte_common.h>
+#include <stdlib.h>
 
 #include "iommu_backend.h"
 #include "pl_log.h"
-
-/* More than any IOMMU reports: holes are an MSI window and a few firmware reservations. */
-#define RANGES_MAX 64
 
 const char *pl_ioas_backend(const struct pl_ioas *ioas)
 {
 	return ioas->ops->name;
 }
 
+int ioas_read_aperture(struct pl_ioas *ioas)
+{
+	struct pl_iova_range *ranges;
+	int n = ioas->ops->aperture(ioas, &ranges);
+
+	if (n < 0)
+		return n;
+	free(ioas->ranges);
+	ioas->ranges = ranges;
+	ioas->nb_ranges = n;
+	return 0;
+}
+
 int pl_ioas_aperture(const struct pl_ioas *ioas, struct pl_iova_range *ranges, int n)
 {
-	return ioas->ops->aperture(ioas, ranges, n);
+	for (int i = 0; i < n && i < ioas->nb_ranges; i++)
+		ranges[i] = ioas->ranges[i];
+	return ioas->nb_ranges;
 }
 
 bool pl_ioas_covers(const struct pl_ioas *ioas, uint64_t iova, size_t len)
 {
-	struct pl_iova_range r[RANGES_MAX];
-	int n = RTE_MIN(ioas->ops->aperture(ioas, r, RANGES_MAX), RANGES_MAX);
+	const struct pl_iova_range *r = ioas->ranges;
 	uint64_t last;
 
 	if (len == 0 || __builtin_add_overflow(iova, len - 1, &last))
 		return false;
-	for (int i = 0; i < n; i++)
+	for (int i = 0; i < ioas->nb_ranges; i++)
 		if (iova >= r[i].start && last <= r[i].last)
 			return true;
 	return false;

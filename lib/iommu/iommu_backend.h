@@ -39,7 +39,9 @@ struct pl_ioas_ops {
 	/* PCI backends: opens the device @bdf and puts it in the address space, until destroy(). */
 	int (*attach)(struct pl_ioas *ioas, const char *bdf);
 	struct vfio_dev *(*device)(struct pl_ioas *ioas, const char *bdf);
-	int (*aperture)(const struct pl_ioas *ioas, struct pl_iova_range *ranges, int n);
+	/* The usable ranges in ascending order, in an array for the caller to free. Returns how many, or
+	 * a negative errno. Asked after create(), or after each attach() where there is one. */
+	int (*aperture)(const struct pl_ioas *ioas, struct pl_iova_range **ranges);
 	/* Arguments were validated against alignment and aperture by the caller. */
 	int (*map)(struct pl_ioas *ioas, uint64_t iova, void *va, size_t len, uint32_t prot,
 		   enum pl_mem_kind kind);
@@ -58,6 +60,9 @@ struct pl_ioas_ops {
 /* First member of every backend's own structure. */
 struct pl_ioas {
 	const struct pl_ioas_ops *ops;
+	/* The aperture as of the last attach. Nobody maps before all devices are in. */
+	struct pl_iova_range *ranges;
+	int nb_ranges;
 };
 
 struct pl_ioas_backend {
@@ -103,6 +108,9 @@ const char *ioas_backend_names(unsigned int families, char *buf, size_t len);
 /* The process's address space for devices of @family; NULL if it has none of those.
  * pl_ioas_default() is the one there is, or a stand-in for all. */
 struct pl_ioas *pl_ioas_of_family(enum pl_ioas_family family);
+
+/* Asks the backend for the aperture, which every later check uses. */
+int ioas_read_aperture(struct pl_ioas *ioas);
 
 /* True if all of [iova, iova + len) lies in one range of the aperture. */
 bool pl_ioas_covers(const struct pl_ioas *ioas, uint64_t iova, size_t len);

@@ -73,9 +73,16 @@ static int fake_available(void)
 	return fake_usable ? 0 : -ENODEV;
 }
 
+static int no_aperture(const struct pl_ioas *ioas, struct pl_iova_range **ranges)
+{
+	(void)ioas;
+	*ranges = NULL;
+	return 0;
+}
+
 static int fake_create(const char *args, struct pl_ioas **ioas)
 {
-	static const struct pl_ioas_ops ops = { .name = "fake" };
+	static const struct pl_ioas_ops ops = { .name = "fake", .aperture = no_aperture };
 	static struct pl_ioas fake = { .ops = &ops };
 
 	assert_string_equal(args, "");
@@ -96,6 +103,7 @@ static void test_backend_names(void **state)
 		.available = fake_available,
 		.check = fake_check,
 		.create = fake_create,
+		.aperture = no_aperture,
 	};
 	static struct pl_ioas_backend fake = { .ops = &ops };
 	struct pl_soft_dev *dev;
@@ -196,6 +204,7 @@ static void choice_register(struct choice *c, const char *name, int rank, int (*
 			.create = open,
 			.destroy = choice_destroy,
 			.caps = choice_caps,
+			.aperture = no_aperture,
 		},
 		.caps = IOAS_CAP_PEER,
 	};
@@ -280,6 +289,88 @@ static void test_names_of_a_family(void **state)
 	assert_string_equal(ioas_backend_names(1u << FAMILY, few, sizeof(few)), "auto, b");
 	assert_non_null(strstr(pl_eal_usage(), "auto, iommufd, type1, "));
 	assert_non_null(strstr(pl_eal_usage(), "soft"));
+}
+
+/* ---- the aperture is read once, however long it is ---- */
+
+enum { HOLES = 100 };
+static unsigned int aperture_calls;
+
+static int holes_available(void)
+{
+	return 0;
+}
+
+static void holes_destroy(struct pl_ioas *ioas)
+{
+	(void)ioas;
+}
+
+static int holes_aperture(const struct pl_ioas *ioas, struct pl_iova_range **ranges)
+{
+	struct pl_iova_range *r = calloc(HOLES, sizeof(*r));
+
+	(void)ioas;
+	assert_non_null(r);
+	for (unsigned int i = 0; i < HOLES; i++) /* the page behind each is a hole */
+		r[i] = (struct pl_iova_range){ IOVA_BASE + i * KIB(16),
+					       IOVA_BASE + i * KIB(16) + KIB(12) - 1 };
+	*ranges = r;
+	aperture_calls++;
+	return HOLES;
+}
+
+static int holes_map(struct pl_ioas *ioas, uint64_t at, void *va, size_t len, uint32_t prot,
+		     enum pl_mem_kind kind)
+{
+	(void)ioas;
+	(void)len;
+	(void)prot;
+	(void)kind;
+	assert_int_equal(at, (uintptr_t)va);
+	return 0;
+}
+
+static int holes_create(const char *args, struct pl_ioas **ioas);
+
+static const struct pl_ioas_ops holes_ops = {
+	.name = "holes",
+	.available = holes_available,
+	.create = holes_create,
+	.destroy = holes_destroy,
+	.aperture = holes_aperture,
+	.map = holes_map,
+};
+
+static int holes_create(const char *args, struct pl_ioas **ioas)
+{
+	static struct pl_ioas space;
+
+	(void)args;
+	space.ops = &holes_ops;
+	*ioas = &space;
+	return 0;
+}
+
+static void test_aperture_is_cached(void **state)
+{
+	struct pl_iova_range r[HOLES + 1];
+	struct pl_ioas *ioas;
+
+	(void)state;
+	assert_int_equal(ioas_open(&holes_ops, "", NULL, &ioas), 0);
+	assert_int_equal(pl_ioas_aperture(ioas, r, HOLES + 1), HOLES);
+	assert_int_equal(r[HOLES - 1].last, IOVA_BASE + HOLES * KIB(16) - KIB(4) - 1);
+	for (unsigned int i = HOLES - 10; i < HOLES; i++) {
+		uint64_t at = r[i].start;
+
+		assert_int_equal(pl_ioas_map(ioas, HOST(at), KIB(12), RW, PL_MEM_HOST), 0);
+		assert_int_equal(pl_ioas_map(ioas, HOST(at), KIB(16), RW, PL_MEM_HOST), -EINVAL);
+		assert_true(pl_ioas_covers(ioas, at + KIB(8), KIB(4)));
+		assert_false(pl_ioas_covers(ioas, at + KIB(12), KIB(4)));
+	}
+	assert_int_equal(aperture_calls, 1);
+	pl_ioas_destroy(ioas);
 }
 
 /* What pl_eal_init() refuses before it starts anything, so it can be asked again. */
@@ -540,7 +631,7 @@ static void test_create_unwinds(void **state)
 		assert_true(pl_inject_fired());
 		assert_int_equal(ret, -ENOMEM);
 	}
-	assert_int_equal(n, 4);
+	assert_int_equal(n, 5); /* itself, its root table, its grace periods, its aperture */
 	pl_inject_arm(1);
 	assert_int_equal(pl_soft_attach(ioas, "dev", &dev), -ENOMEM);
 	pl_inject_arm(0);
@@ -592,6 +683,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_arguments),      cmocka_unit_test(test_aperture),
+		cmocka_unit_test(test_aperture_is_cached),
 		cmocka_unit_test(test_bad_arguments),  cmocka_unit_test(test_leaf_sizes),
 		cmocka_unit_test(test_overlap),        cmocka_unit_test(test_map_rolls_back),
 		cmocka_unit_test(test_create_unwinds), cmocka_unit_test(test_many),

@@ -163,22 +163,49 @@ static struct vfio_dev *iommufd_device(struct pl_ioas *base, const char *bdf)
 	return kernel_find_device(of(base)->devices, bdf);
 }
 
-static int iommufd_aperture(const struct pl_ioas *base, struct pl_iova_range *ranges, int n)
+/* Enough for most: holes are an MSI window and a few firmware reservations. */
+#define RANGES_FIRST 16u
+#define ATTEMPTS     4 /* the count may grow between two calls, by devices of other processes */
+
+static int query_ranges(const struct iommufd_ioas *ioas, struct iommu_iova_range *found,
+			uint32_t *count)
 {
-	const struct iommufd_ioas *ioas = of(base);
-	struct iommu_iova_range found[64];
 	struct iommu_ioas_iova_ranges query = {
 		.size = sizeof(query),
 		.ioas_id = ioas->id,
-		.num_iovas = RTE_DIM(found),
+		.num_iovas = *count,
 		.allowed_iovas = (uintptr_t)found,
 	};
+	int rc = ioctl(ioas->fd, IOMMU_IOAS_IOVA_RANGES, &query) ? -errno : 0;
 
-	if (ioctl(ioas->fd, IOMMU_IOAS_IOVA_RANGES, &query))
-		return 0;
-	for (int i = 0; i < n && i < (int)query.num_iovas; i++)
-		ranges[i] = (struct pl_iova_range){ found[i].start, found[i].last };
-	return (int)query.num_iovas;
+	*count = query.num_iovas; /* also where there was no room for them (EMSGSIZE) */
+	return rc;
+}
+
+static int iommufd_aperture(const struct pl_ioas *base, struct pl_iova_range **ranges)
+{
+	uint32_t count = RANGES_FIRST;
+	int rc = -EMSGSIZE;
+
+	/* The kernel's structure is the same as ours. */
+	_Static_assert(sizeof(struct iommu_iova_range) == sizeof(struct pl_iova_range) &&
+			       offsetof(struct iommu_iova_range, last) ==
+				       offsetof(struct pl_iova_range, last),
+		       "ranges are read in place");
+	for (int i = 0; i < ATTEMPTS && rc == -EMSGSIZE; i++) {
+		struct iommu_iova_range *found =
+			pl_inject_hit() ? NULL : calloc(count, sizeof(*found));
+
+		if (!found)
+			return pl_fail(-ENOMEM, "no memory for an aperture of %u ranges", count);
+		rc = query_ranges(of(base), found, &count);
+		if (rc == 0) {
+			*ranges = (void *)found;
+			return (int)count;
+		}
+		free(found);
+	}
+	return pl_fail(-EIO, "IOMMU_IOAS_IOVA_RANGES: %s", strerror(-rc));
 }
 
 static int iommufd_map(struct pl_ioas *base, uint64_t iova, void *va, size_t len, uint32_t prot,

@@ -166,16 +166,17 @@ static void soft_destroy(struct pl_ioas *base)
 	free(ioas);
 }
 
-static int soft_aperture(const struct pl_ioas *base, struct pl_iova_range *ranges, int n)
+static int soft_aperture(const struct pl_ioas *base, struct pl_iova_range **ranges)
 {
-	const struct pl_iova_range all[] = {
-		{ IOVA_FIRST, MSI_FIRST - 1 },
-		{ MSI_LAST + 1, soft_of(base)->iova_last },
-	};
+	enum { BELOW_MSI, ABOVE_MSI, COUNT };
+	struct pl_iova_range *r = pl_inject_hit() ? NULL : malloc(COUNT * sizeof(*r));
 
-	for (int i = 0; i < n && i < (int)RTE_DIM(all); i++)
-		ranges[i] = all[i];
-	return (int)RTE_DIM(all);
+	if (!r)
+		return pl_fail(-ENOMEM, "no memory for the soft IOMMU's aperture");
+	r[BELOW_MSI] = (struct pl_iova_range){ IOVA_FIRST, MSI_FIRST - 1 };
+	r[ABOVE_MSI] = (struct pl_iova_range){ MSI_LAST + 1, soft_of(base)->iova_last };
+	*ranges = r;
+	return COUNT;
 }
 
 /*
