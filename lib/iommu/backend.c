@@ -90,8 +90,10 @@ int ioas_open(const struct pl_ioas_ops *ops, const char *args, const struct pl_e
 	if (rc)
 		return rc;
 	rc = ops->attach ? attach_all(*ioas, conf) : ioas_read_aperture(*ioas);
-	if (rc)
+	if (rc) {
 		pl_ioas_destroy(*ioas);
+		*ioas = NULL;
+	}
 	return rc;
 }
 
@@ -135,18 +137,19 @@ static void note_failure(struct trials *t, const struct pl_ioas_ops *ops, int rc
 }
 
 /* Whether the space can what is wanted; else it is closed: a device is in one space at a time. */
-static bool suits(struct trials *t, struct pl_ioas *ioas, uint32_t wanted)
+static bool suits(struct trials *t, struct pl_ioas **ioas, uint32_t wanted)
 {
-	const struct pl_ioas_ops *ops = ioas->ops;
+	const struct pl_ioas_ops *ops = (*ioas)->ops;
 
-	if (!wanted || (ops->caps && (ops->caps(ioas) & wanted) == wanted))
+	if (!wanted || (ops->caps && (ops->caps(*ioas) & wanted) == wanted))
 		return true;
 	if (!t->lacking) {
 		t->lacking = ops;
 		snprintf(t->lacks, sizeof(t->lacks), "%s",
 			 ops->caps ? pl_errmsg() : "the backend has no way");
 	}
-	pl_ioas_destroy(ioas);
+	pl_ioas_destroy(*ioas);
+	*ioas = NULL;
 	return false;
 }
 
@@ -194,7 +197,7 @@ int ioas_open_auto(enum pl_ioas_family family, uint32_t wanted, const struct pl_
 			note_failure(&t, b->ops, rc);
 			continue;
 		}
-		if (suits(&t, *ioas, wanted)) {
+		if (suits(&t, ioas, wanted)) {
 			log_choice(&t, b->ops);
 			return 0;
 		}
@@ -223,6 +226,7 @@ void pl_ioas_destroy(struct pl_ioas *ioas)
 {
 	if (!ioas)
 		return;
+	ioas_withdraw(ioas);
 	free(ioas->ranges);
 	ioas->ranges = NULL;
 	ioas->nb_ranges = 0;

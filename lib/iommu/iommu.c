@@ -1,10 +1,62 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The calls on an address space, and the checks that every backend may rely on. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "iommu_backend.h"
 #include "pl_log.h"
+
+static struct pl_ioas *published; /* in the order of their publication */
+
+int ioas_publish(struct pl_ioas *ioas, const char *name)
+{
+	struct pl_ioas **at = &published;
+
+	if (!name[0] || strlen(name) >= sizeof(ioas->name))
+		return pl_fail(-EINVAL, "'%s' cannot be an IO address space's name: it has 1 to %zu bytes",
+			       name, sizeof(ioas->name) - 1);
+	if (pl_ioas_get(name))
+		return pl_fail(-EEXIST, "there is an IO address space '%s' already", name);
+	ioas_withdraw(ioas);
+	snprintf(ioas->name, sizeof(ioas->name), "%s", name);
+	while (*at)
+		at = &(*at)->next;
+	*at = ioas;
+	return 0;
+}
+
+void ioas_withdraw(struct pl_ioas *ioas)
+{
+	struct pl_ioas **at = &published;
+
+	while (*at && *at != ioas)
+		at = &(*at)->next;
+	if (*at)
+		*at = ioas->next;
+	ioas->next = NULL;
+	ioas->name[0] = '\0';
+}
+
+struct pl_ioas *pl_ioas_next(const struct pl_ioas *prev)
+{
+	return prev ? prev->next : published;
+}
+
+struct pl_ioas *pl_ioas_get(const char *name)
+{
+	struct pl_ioas *ioas = published;
+
+	while (ioas && strcmp(ioas->name, name) != 0)
+		ioas = ioas->next;
+	return ioas;
+}
+
+const char *pl_ioas_name(const struct pl_ioas *ioas)
+{
+	return ioas->name;
+}
 
 const char *pl_ioas_backend(const struct pl_ioas *ioas)
 {

@@ -60,6 +60,8 @@ struct pl_ioas_ops {
 /* First member of every backend's own structure. */
 struct pl_ioas {
 	const struct pl_ioas_ops *ops;
+	char name[32];	      /* "": not published */
+	struct pl_ioas *next; /* published after this one */
 	/* The aperture as of the last attach. Nobody maps before all devices are in. */
 	struct pl_iova_range *ranges;
 	int nb_ranges;
@@ -108,6 +110,11 @@ const char *ioas_backend_names(unsigned int families, char *buf, size_t len);
 /* The process's address space for devices of @family; NULL if it has none of those.
  * pl_ioas_default() is the one there is, or a stand-in for all. */
 struct pl_ioas *pl_ioas_of_family(enum pl_ioas_family family);
+
+/* Gives the space a name and lists it for pl_ioas_next() and pl_ioas_get(), until it is withdrawn or
+ * destroyed. -EEXIST, -EINVAL if the name is empty or too long. Not while others look. */
+int ioas_publish(struct pl_ioas *ioas, const char *name);
+void ioas_withdraw(struct pl_ioas *ioas);
 
 /* Asks the backend for the aperture, which every later check uses. */
 int ioas_read_aperture(struct pl_ioas *ioas);

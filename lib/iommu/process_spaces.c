@@ -4,29 +4,40 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "both.h"
+#include "ioas_set.h"
 #include "iommu_backend.h"
 #include "pci_sysfs.h"
 #include "pl_log.h"
 #include "pl_subsystem.h"
 
-static struct pl_ioas *spaces[PL_IOAS_FAMILIES];
-static struct pl_ioas *default_ioas; /* the one of them, or a stand-in for both */
+static struct {
+	struct ioas_set set;
+	struct pl_ioas *view; /* the one space there is, or what stands for the set */
+} process;
+
+/* By which pl_ioas_get() finds them. */
+static const char *const names[PL_IOAS_FAMILIES] = {
+	[PL_IOAS_EMULATED] = "emulated",
+	[PL_IOAS_PCI] = "pci",
+};
 
 struct pl_ioas *pl_ioas_default(void)
 {
-	return default_ioas;
+	return process.view;
 }
 
 struct pl_ioas *pl_ioas_of_family(enum pl_ioas_family family)
 {
-	return spaces[family];
+	for (unsigned int i = 0; i < process.set.nb; i++)
+		if (process.set.members[i]->ops->family == family)
+			return process.set.members[i];
+	return NULL;
 }
 
 /* Whether the command line's choice is one for the devices there are; `auto` is for any. */
 static int check_choice(const struct pl_eal_conf *conf, const struct pl_ioas_ops *ops)
 {
-	char names[IOAS_NAMES_LEN];
+	char list[IOAS_NAMES_LEN];
 
 	if (conf->nb_pcis > 0 && ops->family != PL_IOAS_PCI)
 		return pl_fail(
@@ -34,14 +45,13 @@ static int check_choice(const struct pl_eal_conf *conf, const struct pl_ioas_ops
 			"--iommu=%s serves emulated devices only, and -a %s is a PCI device; "
 			"accepted with it are %s",
 			ops->name, conf->pcis[0].name,
-			ioas_backend_names(1u << PL_IOAS_PCI, names, sizeof(names)));
+			ioas_backend_names(1u << PL_IOAS_PCI, list, sizeof(list)));
 	if (conf->nb_pcis == 0 && ops->family == PL_IOAS_PCI)
 		return pl_fail(
 			-EINVAL,
 			"--iommu=%s serves PCI devices only, and there is no -a BDF; accepted "
 			"without are %s",
-			ops->name,
-			ioas_backend_names(1u << PL_IOAS_EMULATED, names, sizeof(names)));
+			ops->name, ioas_backend_names(1u << PL_IOAS_EMULATED, list, sizeof(list)));
 	return 0;
 }
 
@@ -66,7 +76,7 @@ static int iommu_check(const struct pl_eal_conf *conf)
 static int open_family(enum pl_ioas_family family, const struct pl_eal_conf *conf)
 {
 	const struct pl_ioas_ops *ops = NULL;
-	struct pl_ioas *ioas;
+	struct pl_ioas *ioas = NULL;
 	int rc;
 
 	if (strcmp(conf->iommu.name, "auto") != 0)
@@ -77,26 +87,31 @@ static int open_family(enum pl_ioas_family family, const struct pl_eal_conf *con
 	else
 		rc = ioas_open_auto(family, IOAS_CAP_PEER, conf, &ioas);
 	if (rc == 0)
-		spaces[family] = ioas;
+		rc = ioas_publish(ioas, names[family]);
+	if (rc == 0)
+		rc = ioas_set_add(&process.set, ioas);
+	if (rc)
+		pl_ioas_destroy(ioas);
 	return rc;
 }
 
 static void iommu_fini(void)
 {
-	if (default_ioas != spaces[PL_IOAS_EMULATED] && default_ioas != spaces[PL_IOAS_PCI])
-		pl_ioas_destroy(default_ioas);
-	pl_ioas_destroy(spaces[PL_IOAS_PCI]);
-	pl_ioas_destroy(spaces[PL_IOAS_EMULATED]);
-	default_ioas = spaces[PL_IOAS_EMULATED] = spaces[PL_IOAS_PCI] = NULL;
+	struct ioas_set *set = &process.set;
+
+	if (process.view && (set->nb == 0 || process.view != set->members[0]))
+		pl_ioas_destroy(process.view);
+	process.view = NULL;
+	for (unsigned int i = 0; i < set->nb; i++)
+		pl_ioas_destroy(set->members[i]);
+	ioas_set_fini(set);
 }
 
-static int choose_default(void)
+static int choose_view(void)
 {
-	struct pl_ioas *emulated = spaces[PL_IOAS_EMULATED], *pci = spaces[PL_IOAS_PCI];
-
-	if (emulated && pci)
-		return pl_ioas_both_create(pci, emulated, &default_ioas);
-	default_ioas = pci ? pci : emulated;
+	if (process.set.nb > 1)
+		return ioas_set_view(&process.set, &process.view);
+	process.view = process.set.members[0];
 	return 0;
 }
 
@@ -110,7 +125,7 @@ static int iommu_init(const struct pl_eal_conf *conf)
 	if (rc == 0 && (conf->nb_vdevs > 0 || conf->nb_pcis == 0))
 		rc = open_family(PL_IOAS_EMULATED, conf);
 	if (rc == 0)
-		rc = choose_default();
+		rc = choose_view();
 	if (rc)
 		iommu_fini();
 	return rc;
@@ -118,10 +133,10 @@ static int iommu_init(const struct pl_eal_conf *conf)
 
 static void iommu_usage(char *buf, size_t len)
 {
-	char names[IOAS_NAMES_LEN];
+	char list[IOAS_NAMES_LEN];
 
 	snprintf(buf, len, "  --iommu=NAME         IO address space backend: %s\n",
-		 ioas_backend_names(IOAS_ANY_FAMILY, names, sizeof(names)));
+		 ioas_backend_names(IOAS_ANY_FAMILY, list, sizeof(list)));
 }
 
 static struct pl_subsystem iommu_subsystem = {
