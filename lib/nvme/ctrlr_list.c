@@ -90,8 +90,9 @@ static int nvme_check(const struct pl_eal_conf *conf)
 static int start_one(const struct nvme_transport_ops *ops, const struct pl_devarg *devarg,
 		     struct pl_nvme_ctrlr ***tail)
 {
+	struct pl_ioas *ioas = pl_ioas_of_family(ops->family);
 	struct nvme_transport *t;
-	int rc = ops->probe(ops, devarg->name, devarg->args, pl_ioas_of(ops->family == PL_IOAS_FAMILY_PCI), &t);
+	int rc = ops->probe(ops, devarg->name, devarg->args, ioas, &t);
 
 	if (rc)
 		return rc;

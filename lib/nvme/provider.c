@@ -121,7 +121,7 @@ void nvme_provider_init(struct pl_nvme_ctrlr *c)
 	p->ops = &provider_ops;
 	snprintf(p->name, sizeof(p->name), "%s", c->info.name);
 	p->ioas = c->t->ioas;
-	p->of_host = c->t->ops->family == PL_IOAS_FAMILY_EMU;
+	p->of_host = c->t->ops->family == PL_IOAS_EMULATED;
 	p->nb_memories = 2;
 	p->memory[NVME_PROVIDER_CMB] = (struct p2p_memory){ .label = "CMB", .kind = PL_MEM_CMB };
 	p->memory[NVME_PROVIDER_PMR] = (struct p2p_memory){ .label = "PMR", .kind = PL_MEM_PMR };

@@ -127,7 +127,7 @@ static bool backing(struct nvme_func *t, uint32_t nsid, dev_t *dev, ino_t *ino)
 static const struct nvme_func_ops emu_ops = {
 	.name = "nvme_emu",
 	.usage = emu_usage,
-	.family = PL_IOAS_FAMILY_EMU,
+	.family = PL_IOAS_EMULATED,
 	.check = check,
 	.probe = probe,
 	.remove = remove_ctrlr,
