@@ -49,7 +49,7 @@ enum emu_fault_action {
 	EMU_FAULT_GONE,      /* unplugged: registers read all ones, nothing is executed */
 	EMU_FAULT_FLR,       /* a function level reset by another: registers as at power on, the CMB
 			      * lost, mappings of its memory revoked */
-	EMU_FAULT_MEM,       /* memory decoding off until the transport's decode(): registers read
+	EMU_FAULT_MEM,       /* memory decoding off until decode() of the function: registers read
 			      * all ones, mappings revoked */
 	EMU_FAULT_ACTIONS
 };
@@ -114,6 +114,11 @@ static inline bool emu_fault_armed(const struct emu_faults *f, enum emu_fault_po
 	return (__atomic_load_n(&f->points, __ATOMIC_ACQUIRE) >> point & 1) != 0;
 }
 
+static inline bool emu_fault_any(const struct emu_faults *f)
+{
+	return __atomic_load_n(&f->points, __ATOMIC_ACQUIRE) != 0;
+}
+
 bool emu_fault_look(struct emu_faults *f, enum emu_fault_point point, uint16_t qid,
 		    const struct pl_nvme_sqe *sqe, struct emu_fault_hits *hits);
 
@@ -121,6 +126,7 @@ bool emu_fault_look(struct emu_faults *f, enum emu_fault_point point, uint16_t q
 static inline bool emu_fault_at(struct emu_faults *f, enum emu_fault_point point, uint16_t qid,
 				const struct pl_nvme_sqe *sqe, struct emu_fault_hits *hits)
 {
+	hits->nb = 0;
 	return emu_fault_armed(f, point) && emu_fault_look(f, point, qid, sqe, hits);
 }
 
