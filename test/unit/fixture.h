@@ -26,6 +26,7 @@
 #include <peerlane/pl_nvme.h>
 
 #include "emu.h"
+#include "emu_test.h"
 
 #define PAGE      4096u
 #define KIB(n)    ((size_t)(n) << 10)
