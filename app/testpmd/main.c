@@ -11,10 +11,10 @@
 #include <peerlane/pl_iommu.h>
 #include <rte_lcore.h>
 
+#include "engine.h"
 #include "report_json.h"
 #include "stop.h"
 #include "testpmd.h"
-#include "workload.h"
 
 static json_t *document(const struct testpmd *t)
 {
@@ -40,7 +40,7 @@ static int run(const struct app_cli *cli, const struct testpmd_opts *o, struct a
 	};
 	int status;
 
-	status = o->workload->next ? io_run(&t) : copy_run(&t);
+	status = o->workload->engine->run(&t);
 	if (!json_array_size(t.jobs)) {
 		if (status == APP_EXIT_OK && json->path) {
 			app_fail(-ENOMEM, "--json %s: out of memory", json->path);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What a run of the program hands around, and its two kinds of run. */
+/* What a run of the program hands around. */
 #ifndef TESTPMD_H
 #define TESTPMD_H
 
@@ -19,9 +19,7 @@ struct testpmd {
 	json_t *peerlane; /* and, where they belong to no job, here */
 };
 
-/* Both print what they do and found. They return the exit status; the message of a failure that
- * app_fail() recorded has been printed. */
-int io_run(struct testpmd *t);
-int copy_run(struct testpmd *t);
+/* -EINVAL with app_fail() if there is no controller at all. */
+int testpmd_any_device(void);
 
 #endif

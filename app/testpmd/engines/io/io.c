@@ -13,7 +13,7 @@
 
 #include <peerlane/pl_eal.h>
 
-#include "io_run.h"
+#include "io.h"
 #include "size.h"
 #include "workload.h"
 
@@ -249,7 +249,7 @@ static int verdict(const struct io_run *r)
 	return APP_EXIT_FAIL;
 }
 
-int io_run(struct testpmd *t)
+static int run(struct testpmd *t)
 {
 	struct io_run r = { .t = t, .state.key = t->opts->seed ^ rte_rdtsc() };
 	int rc, status;
@@ -272,3 +272,12 @@ int io_run(struct testpmd *t)
 	teardown(&r);
 	return status;
 }
+
+const struct engine io_engine = {
+	.name = "io",
+	.rank = 0,
+	.workload = io_workload_get,
+	.run = run,
+};
+
+ENGINE_REGISTER(io_engine)

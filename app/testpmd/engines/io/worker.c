@@ -174,7 +174,7 @@ static int poll_run(struct worker *w)
 	while (more && w->nb_free && w->left) {
 		struct io_slot *slot = w->free[--w->nb_free];
 
-		w->workload->next(w, slot);
+		w->next(w, slot);
 		worker_post(w, slot);
 		w->left--;
 	}

@@ -10,7 +10,7 @@
 #include <peerlane/pl_copy.h>
 
 #include "copy_report.h"
-#include "devices.h"
+#include "engine.h"
 #include "progress.h"
 #include "size.h"
 #include "stop.h"
@@ -34,7 +34,7 @@ static int find_targets(const struct testpmd_opts *o, struct app_target target[2
 
 	memset(target, 0, 2 * sizeof(*target));
 	if (!o->src.is_file || !o->dst.is_file)
-		rc = devices_any();
+		rc = testpmd_any_device();
 	if (rc)
 		return rc;
 	if (o->src_given) {
@@ -140,7 +140,7 @@ static int report(struct copy_loop *l, int rc)
 	return rc ? APP_EXIT_FAIL : APP_EXIT_OK;
 }
 
-int copy_run(struct testpmd *t)
+static int run(struct testpmd *t)
 {
 	const struct testpmd_opts *o = t->opts;
 	struct app_copy_result result;
@@ -175,3 +175,25 @@ int copy_run(struct testpmd *t)
 	app_end_close(&target[0]);
 	return status;
 }
+
+static const struct engine copy_engine;
+static const struct workload copy_workload = {
+	"copy",
+	&copy_engine,
+	.reads = true,
+	.writes = true,
+};
+
+static const struct workload *workload(unsigned int i)
+{
+	return i ? NULL : &copy_workload;
+}
+
+static const struct engine copy_engine = {
+	.name = "copy",
+	.rank = 1,
+	.workload = workload,
+	.run = run,
+};
+
+ENGINE_REGISTER(copy_engine)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* An I/O workload on several namespaces: what io_run.c runs and io_report.c reports. */
-#ifndef TESTPMD_IO_RUN_H
-#define TESTPMD_IO_RUN_H
+/* An I/O workload on several namespaces: what io.c runs and report.c reports. */
+#ifndef TESTPMD_IO_H
+#define TESTPMD_IO_H
 
 #include "devices.h"
 #include "progress.h"

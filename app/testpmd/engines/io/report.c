@@ -3,7 +3,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "io_run.h"
+#include "io.h"
 #include "report_json.h"
 #include "stop.h"
 #include "table.h"

@@ -5,7 +5,7 @@
  * allocation, lock, system call or division.
  *
  * A run goes through phases that all workers enter together and leave one by one; the supervisor
- * (io_run.c) waits for the last. Fields that other threads read are marked and accessed atomically.
+ * (io.c) waits for the last. Fields that other threads read are marked and accessed atomically.
  *
  * With --verify each worker has its own slice of the namespace and no two I/Os in flight touch the
  * same block, so what a block must hold is always known exactly.
@@ -55,7 +55,7 @@ struct worker_verify {
 struct worker {
 	struct pl_nvme_qpair *qp;
 	struct run_state *run;
-	const struct workload *workload;
+	void (*next)(struct worker *w, struct io_slot *slot); /* the workload's */
 	struct pl_nvme_ns *ns;
 	uint64_t first_lba;  /* of block 0 of the slice */
 	uint64_t nb_blocks;  /* in the slice */
