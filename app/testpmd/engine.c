@@ -6,7 +6,6 @@
 #include <peerlane/pl_nvme.h>
 
 #include "engine.h"
-#include "testpmd.h"
 
 #define MAX_ENGINES 8
 
@@ -71,7 +70,7 @@ const char *workload_names(const struct engine *engine, char *buf, size_t len)
 	return buf;
 }
 
-int testpmd_any_device(void)
+int engine_any_device(void)
 {
 	if (pl_nvme_ctrlr_next(NULL))
 		return 0;

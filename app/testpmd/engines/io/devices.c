@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "devices.h"
-#include "testpmd.h"
+#include "engine.h"
 #include "workload.h"
 
 void devices_free(struct devices *d)
@@ -136,7 +136,7 @@ static int check_ctrlr(const struct device_ctrlr *c, const struct testpmd_opts *
 
 int devices_find(struct devices *d, const struct testpmd_opts *o, unsigned int lcores)
 {
-	int rc = testpmd_any_device();
+	int rc = engine_any_device();
 
 	memset(d, 0, sizeof(*d));
 	if (rc == 0)

@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <rte_cycles.h>
 #include <rte_lcore.h>
@@ -42,22 +43,6 @@ static void begin_measuring(struct io_run *r)
 	snapshot(r, offsetof(struct ctrlr_traffic, before));
 }
 
-static void show_progress(struct io_run *r, int phase, uint64_t now)
-{
-	const struct testpmd_opts *o = r->t->opts;
-	uint64_t done = 0, total = o->count * r->devices.nb_targets;
-
-	for (unsigned int i = 0; i < r->nb_workers; i++)
-		done += __atomic_load_n(&r->workers[i].done, __ATOMIC_RELAXED);
-	if (phase == PHASE_READBACK)
-		app_progress_show(&r->progress, 0, 0, done * o->bs);
-	else if (o->seconds)
-		app_progress_show(&r->progress, now - r->start, r->state.deadline - r->start,
-				  done * o->bs);
-	else
-		app_progress_show(&r->progress, done, total, done * o->bs);
-}
-
 /* A controller that is gone, or that somebody waits for to unbind it, completes nothing any more. */
 static void check_ctrlrs(struct io_run *r)
 {
@@ -72,42 +57,51 @@ static void check_ctrlrs(struct io_run *r)
 	}
 }
 
-/* The poller on the main lcore: when every worker is through a phase, it begins the next. */
-static int supervise(void *arg)
+/* The phases' own bytes, from counters that only grow. */
+static void settle_traffic(struct io_run *r)
 {
-	struct io_run *r = arg;
-	uint64_t now = rte_rdtsc();
+	for (unsigned int i = 0; i < r->devices.nb_ctrlrs; i++) {
+		app_traffic_sub(&r->traffic[i].readback, &r->traffic[i].run);
+		app_traffic_sub(&r->traffic[i].run, &r->traffic[i].before);
+	}
+}
+
+static void read_back(struct io_run *r, uint64_t now)
+{
+	for (unsigned int i = 0; i < r->nb_workers; i++)
+		__atomic_store_n(&r->workers[i].done, 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&r->since, now, __ATOMIC_RELAXED);
+	publish(r, PHASE_READBACK);
+}
+
+/* On the main lcore: when every worker is through a phase, it begins the next. */
+static int supervise(void *run, uint64_t now)
+{
+	struct io_run *r = run;
 	int phase = r->state.phase;
 
-	if (now < r->next)
-		return 0;
-	r->next = now + r->interval;
 	if (now >= r->next_check) {
-		r->next_check = now + r->t->hz / 10;
+		r->next_check = now + r->hz / 10;
 		check_ctrlrs(r);
 	}
-	if (now >= r->progress.next)
-		show_progress(r, phase, now);
 	if (!r->measuring && now >= r->state.measure)
 		begin_measuring(r);
 	for (unsigned int i = 0; i < r->nb_workers; i++)
 		if (__atomic_load_n(&r->workers[i].finished, __ATOMIC_ACQUIRE) != phase)
-			return 0;
+			return 1;
 	if (phase == PHASE_RUN) {
 		if (!r->measuring) /* it was stopped before */
 			begin_measuring(r);
 		snapshot(r, offsetof(struct ctrlr_traffic, run));
-		if (r->t->opts->verify && r->t->opts->workload->writes) {
-			for (unsigned int i = 0; i < r->nb_workers; i++)
-				__atomic_store_n(&r->workers[i].done, 0, __ATOMIC_RELAXED);
-			app_progress_restart(&r->progress, "reading back");
-			publish(r, PHASE_READBACK);
+		if (r->opts->verify && r->opts->workload->writes) {
+			read_back(r, now);
 			return 1;
 		}
 	}
 	snapshot(r, offsetof(struct ctrlr_traffic, readback));
+	settle_traffic(r);
 	publish(r, PHASE_END);
-	return -1;
+	return 0;
 }
 
 static int create_workers(struct io_run *r)
@@ -130,7 +124,7 @@ static int create_workers(struct io_run *r)
 				.count = lcores,
 			};
 
-			rc = worker_create(&r->workers[r->nb_workers++], &r->state, r->t->opts,
+			rc = worker_create(&r->workers[r->nb_workers++], &r->state, r->opts,
 					   &place);
 		}
 		index++;
@@ -140,23 +134,35 @@ static int create_workers(struct io_run *r)
 
 static int add_pollers(struct io_run *r)
 {
-	int rc = pl_poller_add(rte_get_main_lcore(), "supervisor", supervise, r, &r->supervisor);
-
-	for (; rc == 0 && r->nb_pollers < r->nb_workers; r->nb_pollers++) {
+	for (; r->nb_pollers < r->nb_workers; r->nb_pollers++) {
 		struct worker *w = &r->workers[r->nb_pollers];
+		int rc = pl_poller_add(w->lcore, w->device, worker_poll, w, &w->poller);
 
-		rc = pl_poller_add(w->lcore, w->device, worker_poll, w, &w->poller);
 		if (rc)
-			break;
+			return app_fail_lib(rc);
 	}
-	return rc ? app_fail_lib(rc) : 0;
+	return 0;
+}
+
+/* Workers on other lcores see the last phase and leave; removing them waits for that. */
+static void remove_workers(struct io_run *r)
+{
+	for (unsigned int i = 0; i < r->nb_pollers; i++)
+		pl_poller_remove(r->workers[i].poller);
+	for (unsigned int i = 0; i < r->nb_workers; i++)
+		worker_destroy(&r->workers[i]);
+	free(r->workers);
+	free(r->traffic);
+	r->workers = NULL;
+	r->traffic = NULL;
+	r->nb_workers = r->nb_pollers = 0;
 }
 
 static void announce(const struct io_run *r)
 {
-	const struct testpmd_opts *o = r->t->opts;
+	const struct testpmd_opts *o = r->opts;
 	char size[APP_SIZE_TEXT];
-	FILE *out = r->t->human;
+	FILE *out = r->human;
 
 	fprintf(out, "%s, %s I/Os, %u in flight per worker", o->workload->name,
 		app_size_format(o->bs, size), o->qd);
@@ -180,49 +186,118 @@ static void announce(const struct io_run *r)
 	fflush(out);
 }
 
-/* The phases' own bytes, from counters that only grow. */
-static void settle_traffic(struct io_run *r)
+static void begin(struct io_run *r)
 {
-	for (unsigned int i = 0; i < r->devices.nb_ctrlrs; i++) {
-		app_traffic_sub(&r->traffic[i].readback, &r->traffic[i].run);
-		app_traffic_sub(&r->traffic[i].run, &r->traffic[i].before);
+	const struct testpmd_opts *o = r->opts;
+
+	r->measuring = false;
+	r->next_check = 0;
+	if (!o->warmup)
+		begin_measuring(r);
+	r->since = rte_rdtsc();
+	r->state.measure = r->since + o->warmup * r->hz;
+	r->state.deadline = o->seconds ? r->state.measure + o->seconds * r->hz : UINT64_MAX;
+	r->state.stall = STALL_SECONDS * r->hz;
+	publish(r, PHASE_RUN);
+}
+
+static int create(const struct engine_env *env, void **run)
+{
+	struct io_run *r = calloc(1, sizeof(*r));
+	int rc;
+
+	if (!r)
+		return app_fail(-ENOMEM, "out of memory for the workers");
+	r->opts = env->opts;
+	r->human = env->human;
+	r->hz = env->hz;
+	rc = devices_find(&r->devices, r->opts, rte_lcore_count());
+	if (rc) {
+		free(r);
+		return rc;
+	}
+	*run = r;
+	return 0;
+}
+
+static int start(void *run)
+{
+	struct io_run *r = run;
+	int rc;
+
+	remove_workers(r);
+	memset(&r->state, 0, sizeof(r->state));
+	r->state.key = r->opts->seed ^ rte_rdtsc();
+	rc = create_workers(r);
+	if (rc == 0)
+		rc = add_pollers(r);
+	if (rc) {
+		remove_workers(r);
+		return rc;
+	}
+	announce(r);
+	begin(r);
+	return 0;
+}
+
+static void stop(void *run, bool now)
+{
+	struct io_run *r = run;
+
+	if (now)
+		__atomic_store_n(&r->state.stop, 2, __ATOMIC_RELAXED);
+	else if (!__atomic_load_n(&r->state.stop, __ATOMIC_RELAXED))
+		__atomic_store_n(&r->state.stop, 1, __ATOMIC_RELAXED);
+}
+
+/* What the workers say of themselves while they run. */
+static void live_stats(const struct io_run *r, struct engine_stats *s)
+{
+	for (unsigned int i = 0; i < r->nb_workers; i++) {
+		const struct worker *w = &r->workers[i];
+		int failed = __atomic_load_n(&w->failed, __ATOMIC_ACQUIRE);
+
+		s->ios += __atomic_load_n(&w->done, __ATOMIC_RELAXED);
+		s->errors += __atomic_load_n(&w->errors, __ATOMIC_RELAXED);
+		if (w->verify)
+			s->errors += __atomic_load_n(&w->verify->mismatches, __ATOMIC_RELAXED);
+		if (failed && !s->error) {
+			s->error = failed;
+			snprintf(s->message, sizeof(s->message), "%s", w->message);
+		}
 	}
 }
 
-static void run_phases(struct io_run *r)
+static void stats(void *run, struct engine_stats *s)
 {
-	const struct testpmd_opts *o = r->t->opts;
+	const struct io_run *r = run;
+	const struct testpmd_opts *o = r->opts;
+	int phase = __atomic_load_n(&r->state.phase, __ATOMIC_ACQUIRE);
+	struct io_totals sum;
 
-	if (!o->warmup)
-		begin_measuring(r);
-	app_progress_init(&r->progress, r->t->human, o->workload->name);
-	r->interval = r->t->hz / 20000; /* 50 us */
-	r->start = rte_rdtsc();
-	r->state.measure = r->start + o->warmup * r->t->hz;
-	r->state.deadline = o->seconds ? r->state.measure + o->seconds * r->t->hz : UINT64_MAX;
-	r->state.stall = STALL_SECONDS * r->t->hz;
-	publish(r, PHASE_RUN);
-	pl_poller_run();
-	app_progress_end(&r->progress);
-	settle_traffic(r);
-}
-
-static void teardown(struct io_run *r)
-{
-	/* Workers on other lcores see the last phase and leave; removing them waits for that. */
-	for (unsigned int i = 0; i < r->nb_pollers; i++)
-		pl_poller_remove(r->workers[i].poller);
-	if (r->supervisor)
-		pl_poller_remove(r->supervisor);
-	for (unsigned int i = 0; i < r->nb_workers; i++)
-		worker_destroy(&r->workers[i]);
-	free(r->workers);
-	free(r->traffic);
-	devices_free(&r->devices);
+	memset(s, 0, sizeof(*s));
+	if (!r->nb_workers)
+		return;
+	s->phase = phase == PHASE_READBACK ? "reading back" : o->workload->name;
+	s->since = __atomic_load_n(&r->since, __ATOMIC_RELAXED);
+	live_stats(r, s);
+	s->bytes = s->ios * o->bs;
+	if (phase == PHASE_RUN && o->seconds) {
+		s->done = rte_rdtsc() - s->since;
+		s->total = r->state.deadline - s->since;
+	} else if (phase == PHASE_RUN) {
+		s->done = s->ios;
+		s->total = o->count * r->devices.nb_targets;
+	}
+	if (phase != PHASE_END || s->error)
+		return;
+	io_totals(r, -1, &sum);
+	s->error = io_error_of(&sum);
+	snprintf(s->message, sizeof(s->message), "%s", sum.message);
 }
 
 /* One line for each kind of failure, and the exit status. */
-static int verdict(const struct io_run *r)
+static int verdict(const struct io_run *r, const struct app_cli *cli)
 {
 	struct io_totals sum;
 	int rc;
@@ -245,39 +320,40 @@ static int verdict(const struct io_run *r)
 			 "verification interrupted: %" PRIu64 " of %" PRIu64
 			 " written blocks were compared",
 			 sum.readback, sum.written);
-	app_cli_error(r->t->cli);
+	app_cli_error(cli);
 	return APP_EXIT_FAIL;
 }
 
-static int run(struct testpmd *t)
+static int report(void *run, struct engine_report *out)
 {
-	struct io_run r = { .t = t, .state.key = t->opts->seed ^ rte_rdtsc() };
-	int rc, status;
+	const struct io_run *r = run;
 
-	rc = devices_find(&r.devices, t->opts, rte_lcore_count());
-	if (rc == 0)
-		rc = create_workers(&r);
-	if (rc == 0)
-		rc = add_pollers(&r);
-	if (rc == 0) {
-		announce(&r);
-		run_phases(&r);
-		io_report_print(&r);
-		io_report_json(&r);
-		status = verdict(&r);
-	} else {
-		app_cli_error(t->cli);
-		status = app_setup_status(rc);
-	}
-	teardown(&r);
-	return status;
+	io_report_print(r, out->human);
+	io_report_json(r, out);
+	return verdict(r, out->cli);
+}
+
+static void destroy(void *run)
+{
+	struct io_run *r = run;
+
+	remove_workers(r);
+	devices_free(&r->devices);
+	free(r);
 }
 
 const struct engine io_engine = {
 	.name = "io",
 	.rank = 0,
+	.poll_us = 50,
 	.workload = io_workload_get,
-	.run = run,
+	.create = create,
+	.start = start,
+	.poll = supervise,
+	.stop = stop,
+	.stats = stats,
+	.report = report,
+	.destroy = destroy,
 };
 
 ENGINE_REGISTER(io_engine)

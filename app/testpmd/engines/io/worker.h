@@ -27,6 +27,7 @@ enum phase { PHASE_WAIT, PHASE_RUN, PHASE_READBACK, PHASE_END };
 struct run_state {
 	int phase;         /* enum phase, atomic */
 	int abort;         /* atomic: a worker failed, the others need not go on */
+	int stop;          /* atomic: the user asked; 1: the workload, 2: the reading back as well */
 	struct pl_nvme_ctrlr *gone; /* atomic: its workers give up, for this reason: */
 	char why[320];
 	uint64_t key;      /* of what --verify writes: no other run has it */
@@ -49,7 +50,7 @@ struct worker_verify {
 	uint64_t scan;     /* next block to read back */
 	uint64_t compares; /* reads that the device compared */
 	uint64_t readback; /* blocks read back and compared */
-	uint64_t mismatches;
+	uint64_t mismatches; /* atomic */
 };
 
 struct worker {
@@ -71,14 +72,14 @@ struct worker {
 	uint32_t nb_todo;
 	uint32_t in_flight;
 	uint64_t last; /* TSC of the last completion */
-	uint64_t done; /* atomic: I/Os completed, for the progress line */
+	uint64_t done; /* atomic: I/Os completed in the phase */
 	struct worker_verify *verify;
 
 	uint64_t end; /* TSC when the last measured I/O completed */
-	uint64_t errors;
+	uint64_t errors; /* atomic */
 	bool stopped;            /* by the user, with I/Os still to do */
 	struct pl_hist *latency; /* [0] reads, [1] writes */
-	int failed;              /* negative errno: the queue pair is no longer used */
+	int failed; /* atomic: negative errno; the queue pair is no longer used, `message` is final */
 	int finished;            /* enum phase, atomic: the last phase this worker is through */
 	char message[320];       /* about the first error or mismatch */
 
@@ -111,6 +112,12 @@ void worker_destroy(struct worker *w);
 
 /* The poller. */
 int worker_poll(void *arg);
+
+/* Counts in a counter that other threads read. */
+static inline void worker_count(uint64_t *counter)
+{
+	__atomic_store_n(counter, *counter + 1, __ATOMIC_RELAXED);
+}
 
 /* Keeps the text of the first failure. */
 void worker_say(struct worker *w, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
