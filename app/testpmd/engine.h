@@ -43,7 +43,7 @@ struct engine_stats {
 	uint64_t since;    /* TSC when the phase began */
 	uint64_t done;     /* of `total`, in any unit: the share of the phase that is over */
 	uint64_t total;    /* 0: nobody knows */
-	uint64_t ios;      /* that completed in the phase: I/Os, or copies */
+	uint64_t ios;      /* of the workload that completed: I/Os, or copies */
 	uint64_t bytes;    /* that the phase moved */
 	uint64_t errors;   /* I/Os that failed, and mismatches of --verify */
 	int error;         /* a negative errno: a worker gave up, or not all was done well */

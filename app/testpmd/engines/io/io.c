@@ -66,14 +66,6 @@ static void settle_traffic(struct io_run *r)
 	}
 }
 
-static void read_back(struct io_run *r, uint64_t now)
-{
-	for (unsigned int i = 0; i < r->nb_workers; i++)
-		__atomic_store_n(&r->workers[i].done, 0, __ATOMIC_RELAXED);
-	__atomic_store_n(&r->since, now, __ATOMIC_RELAXED);
-	publish(r, PHASE_READBACK);
-}
-
 /* On the main lcore: when every worker is through a phase, it begins the next. */
 static int supervise(void *run, uint64_t now)
 {
@@ -94,7 +86,8 @@ static int supervise(void *run, uint64_t now)
 			begin_measuring(r);
 		snapshot(r, offsetof(struct ctrlr_traffic, run));
 		if (r->opts->verify && r->opts->workload->writes) {
-			read_back(r, now);
+			__atomic_store_n(&r->since, now, __ATOMIC_RELAXED);
+			publish(r, PHASE_READBACK);
 			return 1;
 		}
 	}
@@ -250,22 +243,27 @@ static void stop(void *run, bool now)
 		__atomic_store_n(&r->state.stop, 1, __ATOMIC_RELAXED);
 }
 
-/* What the workers say of themselves while they run. */
-static void live_stats(const struct io_run *r, struct engine_stats *s)
+/* What the workers say of themselves while they run. Returns the blocks that were read back. */
+static uint64_t live_stats(const struct io_run *r, struct engine_stats *s)
 {
+	uint64_t readback = 0;
+
 	for (unsigned int i = 0; i < r->nb_workers; i++) {
 		const struct worker *w = &r->workers[i];
 		int failed = __atomic_load_n(&w->failed, __ATOMIC_ACQUIRE);
 
 		s->ios += __atomic_load_n(&w->done, __ATOMIC_RELAXED);
 		s->errors += __atomic_load_n(&w->errors, __ATOMIC_RELAXED);
-		if (w->verify)
+		if (w->verify) {
 			s->errors += __atomic_load_n(&w->verify->mismatches, __ATOMIC_RELAXED);
+			readback += __atomic_load_n(&w->verify->readback, __ATOMIC_RELAXED);
+		}
 		if (failed && !s->error) {
 			s->error = failed;
 			snprintf(s->message, sizeof(s->message), "%s", w->message);
 		}
 	}
+	return readback;
 }
 
 static void stats(void *run, struct engine_stats *s)
@@ -274,14 +272,15 @@ static void stats(void *run, struct engine_stats *s)
 	const struct testpmd_opts *o = r->opts;
 	int phase = __atomic_load_n(&r->state.phase, __ATOMIC_ACQUIRE);
 	struct io_totals sum;
+	uint64_t readback;
 
 	memset(s, 0, sizeof(*s));
 	if (!r->nb_workers)
 		return;
 	s->phase = phase == PHASE_READBACK ? "reading back" : o->workload->name;
 	s->since = __atomic_load_n(&r->since, __ATOMIC_RELAXED);
-	live_stats(r, s);
-	s->bytes = s->ios * o->bs;
+	readback = live_stats(r, s);
+	s->bytes = (phase == PHASE_READBACK ? readback : s->ios) * o->bs;
 	if (phase == PHASE_RUN && o->seconds) {
 		s->done = rte_rdtsc() - s->since;
 		s->total = r->state.deadline - s->since;

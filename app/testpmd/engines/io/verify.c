@@ -191,7 +191,7 @@ void verify_readback_done(struct worker *w, struct io_slot *slot)
 	}
 	good = pattern_check(op->buf, w->verify->key, op->slba, op->nlb, w->ns->lba_shift);
 	if (good == op->nlb) {
-		w->verify->readback++;
+		worker_count(&w->verify->readback);
 		return;
 	}
 	worker_count(&w->verify->mismatches);

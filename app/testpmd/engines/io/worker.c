@@ -202,8 +202,6 @@ static int poll_readback(struct worker *w)
 		verify_readback_done(w, (struct io_slot *)done[i]);
 		worker_release(w, (struct io_slot *)done[i]);
 	}
-	if (n)
-		__atomic_store_n(&w->done, w->verify->readback, __ATOMIC_RELAXED);
 	more = __atomic_load_n(&w->run->stop, __ATOMIC_RELAXED) < 2;
 	while (more && w->nb_free) {
 		struct io_slot *slot = w->free[w->nb_free - 1];

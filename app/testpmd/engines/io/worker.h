@@ -49,7 +49,7 @@ struct worker_verify {
 	uint64_t reads;    /* of which each buffer was poisoned otherwise */
 	uint64_t scan;     /* next block to read back */
 	uint64_t compares; /* reads that the device compared */
-	uint64_t readback; /* blocks read back and compared */
+	uint64_t readback; /* atomic: blocks read back and compared */
 	uint64_t mismatches; /* atomic */
 };
 
@@ -72,7 +72,7 @@ struct worker {
 	uint32_t nb_todo;
 	uint32_t in_flight;
 	uint64_t last; /* TSC of the last completion */
-	uint64_t done; /* atomic: I/Os completed in the phase */
+	uint64_t done; /* atomic: as `ios` */
 	struct worker_verify *verify;
 
 	uint64_t end; /* TSC when the last measured I/O completed */
