@@ -103,7 +103,7 @@ static void init_slots(struct pl_copy *job)
 /* Its writes may overtake each other on the fabric. */
 static bool relaxed(const struct pl_nvme_ctrlr *ctrlr)
 {
-	return ctrlr && ctrlr->t->unordered;
+	return ctrlr && nvme_ctrlr_unordered(ctrlr);
 }
 
 /* See doc/proof.md. */

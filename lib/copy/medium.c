@@ -25,7 +25,7 @@ int copy_medium_add_face(struct copy_medium *m, const struct copy_face *face)
 
 int copy_medium_add_ns(struct copy_medium *m, const struct pl_nvme_ns *ns, struct copy_span span)
 {
-	struct pl_nvme_transport *t = ns->ctrlr->t;
+	struct nvme_transport *t = ns->ctrlr->t;
 	struct copy_face face = { .kind = COPY_FACE_NAMESPACE, .span = span };
 	struct copy_ns_names *names = &face.names;
 	dev_t dev;

@@ -43,6 +43,8 @@ struct pl_subsystem {
 	/* Whether it is the one to drive this PCI function, which no subsystem before it drives. Called
 	 * before any check(). 0 or an errno with pl_fail(). NULL: it drives none. */
 	int (*claim)(const struct pl_devarg *pci, bool *mine);
+	/* The lines of pl_eal_usage() on options that this layer gives their values. May be NULL. */
+	void (*usage)(char *buf, size_t len);
 	/* Looks at the arguments only; touches nothing. 0 or an errno with pl_fail(). May be NULL. */
 	int (*check)(const struct pl_eal_conf *conf);
 	int (*init)(const struct pl_eal_conf *conf);

@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The admin queue: one synchronous command at a time, and asynchronous events (5.2). */
-#include <sched.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
-
-#include <rte_pause.h>
 
 #include "nvme_internal.h"
+#include "pl_clock.h"
 #include "pl_log.h"
 
 /* Completions handled at once: a controller may post them as fast as event requests are sent. */
@@ -16,29 +13,14 @@
 #define EVENT_LINES    10u
 #define EVENT_LINES_MS 1000u
 
-uint64_t nvme_now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000u + (uint64_t)ts.tv_nsec / 1000000u;
-}
-
-void nvme_relax(void)
-{
-	for (int i = 0; i < 64; i++)
-		rte_pause();
-	sched_yield(); /* the device may be a thread of this very CPU */
-}
-
 int nvme_admin_init(struct pl_nvme_ctrlr *ctrlr)
 {
 	static uint32_t tag; /* atomic */
 	const struct pl_nvme_qpair_opts opts = { .opts_size = sizeof(opts) };
 
 	ctrlr->ns_tag = __atomic_add_fetch(&tag, 1, __ATOMIC_RELAXED) << 16;
-	return nvme_rings_alloc(ctrlr, 0, NVME_ADMIN_ENTRIES, NVME_PAGE_SIZE, &opts,
-				&ctrlr->adminq);
+	return ctrlr->t->ops->qpair_alloc(ctrlr, 0, NVME_ADMIN_ENTRIES, NVME_PAGE_SIZE, &opts,
+					  &ctrlr->adminq);
 }
 
 static bool is_aer(const struct pl_nvme_ctrlr *ctrlr, const struct pl_nvme_op *op)
@@ -50,8 +32,7 @@ static void send_aer(struct pl_nvme_ctrlr *ctrlr, struct pl_nvme_op *op)
 {
 	const struct pl_nvme_sqe sqe = { .opc = NVME_ADM_AER };
 
-	nvme_submit_sqe(ctrlr->adminq, op, 0, &sqe, 0, 0);
-	nvme_ring_sq(ctrlr->adminq);
+	ctrlr->t->ops->submit_sqe(ctrlr->adminq, op, &sqe, 0, 0);
 }
 
 void nvme_admin_start_aers(struct pl_nvme_ctrlr *ctrlr)
@@ -63,7 +44,7 @@ void nvme_admin_start_aers(struct pl_nvme_ctrlr *ctrlr)
 /* Says how many events were not logged once some can be again. */
 static bool event_may_log(struct pl_nvme_ctrlr *ctrlr)
 {
-	uint64_t now = nvme_now_ms();
+	uint64_t now = pl_now_ms();
 
 	if (now - ctrlr->event_log_ms >= EVENT_LINES_MS) {
 		if (ctrlr->events_unlogged)
@@ -117,9 +98,9 @@ static bool admin_reap(struct pl_nvme_ctrlr *ctrlr)
 /* Also when somebody else reset it: then it is not ready, and has forgotten its queues. */
 static bool gone(struct pl_nvme_ctrlr *ctrlr)
 {
-	uint32_t csts = ctrlr->t->ops->read32(ctrlr->t, NVME_REG_CSTS);
+	uint32_t csts;
 
-	return csts == UINT32_MAX || (csts & NVME_CSTS_CFS) || !(csts & NVME_CSTS_RDY) ||
+	return nvme_get32(ctrlr, NVME_REG_CSTS, &csts) || (csts & NVME_CSTS_CFS) || !(csts & NVME_CSTS_RDY) ||
 	       nvme_qpair_stopped(ctrlr->adminq);
 }
 
@@ -131,7 +112,7 @@ static bool gone(struct pl_nvme_ctrlr *ctrlr)
 static int admin_give_up(struct pl_nvme_ctrlr *ctrlr, uint8_t opc, uint64_t sent)
 {
 	uint64_t ms = ctrlr->admin_timeout_ms * (opc == NVME_ADM_FORMAT ? NVME_FORMAT_TIMEOUTS : 1);
-	uint64_t now = nvme_now_ms();
+	uint64_t now = pl_now_ms();
 
 	if (nvme_qpair_stopped(ctrlr->adminq))
 		return pl_fail(-ENODEV,
@@ -154,7 +135,7 @@ static int admin_give_up(struct pl_nvme_ctrlr *ctrlr, uint8_t opc, uint64_t sent
 
 static int admin_wait(struct pl_nvme_ctrlr *ctrlr, uint8_t opc)
 {
-	uint64_t sent = nvme_now_ms();
+	uint64_t sent = pl_now_ms();
 	char why[512];
 	int rc;
 
@@ -169,7 +150,7 @@ static int admin_wait(struct pl_nvme_ctrlr *ctrlr, uint8_t opc)
 						       "was told to write to "
 						       "must stay until it is reset or removed");
 		}
-		nvme_relax();
+		pl_relax();
 	}
 	return 0;
 }
@@ -188,8 +169,7 @@ int nvme_admin_locked(struct pl_nvme_ctrlr *ctrlr, struct pl_nvme_sqe *sqe, void
 	if (len > ctrlr->adminq->max_xfer)
 		return pl_fail(-EINVAL, "%s: an admin command moves at most %u bytes, not %zu",
 			       ctrlr->info.name, (uint32_t)ctrlr->adminq->max_xfer, len);
-	nvme_submit_sqe(ctrlr->adminq, op, 0, sqe, (uintptr_t)buf, len);
-	nvme_ring_sq(ctrlr->adminq);
+	ctrlr->t->ops->submit_sqe(ctrlr->adminq, op, sqe, (uintptr_t)buf, len);
 	rc = admin_wait(ctrlr, sqe->opc);
 	if (rc)
 		return rc;

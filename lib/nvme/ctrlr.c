@@ -8,65 +8,41 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <peerlane/pl_eal.h>
-
 #include "nvme_internal.h"
+#include "pl_clock.h"
 #include "pl_inject.h"
 #include "pl_log.h"
 #include "pl_stop.h"
 
-static void write32(struct pl_nvme_ctrlr *c, uint32_t off, uint32_t val)
-{
-	c->t->ops->write32(c->t, off, val);
-}
-
-int nvme_check_there(const struct pl_nvme_ctrlr *c, uint32_t reg)
-{
-	if (reg == UINT32_MAX)
-		return pl_fail(-ENODEV, "%s: the controller is gone: its registers read all ones",
-			       c->info.name);
-	return 0;
-}
-
-int nvme_wait_over(const struct pl_nvme_ctrlr *c, const char *what)
-{
-	if (!c->deadline_ms)
-		return 0;
-	if (pl_eal_stop_requested())
-		return pl_fail(-ECANCELED, "%s: asked to stop while the controller was to %s",
-			       c->info.name, what);
-	if (nvme_now_ms() > c->deadline_ms)
-		return pl_fail(-ETIMEDOUT,
-			       "%s: the controller did not %s in the time that it gets as a "
-			       "whole",
-			       c->info.name, what);
-	return 0;
-}
-
 static int step_read_cap(struct pl_nvme_ctrlr *c)
 {
-	uint64_t cap = c->t->ops->read64(c->t, NVME_REG_CAP);
-	int rc = nvme_check_there(c, (uint32_t)cap & (uint32_t)(cap >> 32));
+	uint32_t csts = 0;
+	uint64_t cap;
+	int rc = nvme_get64(c, NVME_REG_CAP, &cap);
 
 	if (rc)
 		return rc;
 	/* A virtual function whose secondary controller is offline reads so, but for CSTS (8.5). */
-	if (cap == 0)
+	if (cap == 0) {
+		(void)nvme_get32(c, NVME_REG_CSTS, &csts);
 		return pl_fail(
 			-ENOTSUP,
 			"%s: the controller is not ready, offline or all zero: CAP reads 0, "
 			"CSTS %08xh; a virtual function is put online through its physical "
 			"function: "
 			"nvme virt-mgmt /dev/nvmeN -c CNTLID -a 9, then a function level reset",
-			c->info.name, nvme_read32(c, NVME_REG_CSTS));
+			c->info.name, csts);
+	}
+	rc = nvme_get32(c, NVME_REG_VS, &c->info.version);
+	if (rc)
+		return rc;
 	c->info.cap = cap;
-	c->info.version = nvme_read32(c, NVME_REG_VS);
 	c->info.max_entries = RTE_MIN(NVME_CAP_MQES(cap) + 1u, NVME_MAX_ENTRIES);
-	c->db_stride = 1u << NVME_CAP_DSTRD(cap);
-	if (c->t->doorbells_len < 2u * 4u * c->db_stride)
-		return pl_fail(-ENOTSUP, "%s: its doorbells are %u bytes apart, and %zu bytes of them can be "
-			       "reached", c->info.name, 4u * c->db_stride, c->t->doorbells_len);
 	c->ready_timeout_ms = 500u * RTE_MAX(NVME_CAP_TO(cap), 1u);
+	c->t->max_qpairs = NVME_MAX_QUEUES;
+	rc = c->t->ops->limits ? c->t->ops->limits(c) : 0;
+	if (rc)
+		return rc;
 	if (NVME_CAP_MPSMIN(cap) != 0)
 		return pl_fail(-ENOTSUP, "%s: the controller's smallest memory page is %u bytes; "
 			       "Peerlane uses 4096", c->info.name, 4096u << NVME_CAP_MPSMIN(cap));
@@ -78,23 +54,22 @@ static int step_read_cap(struct pl_nvme_ctrlr *c)
 /* CC.EN may be cleared only once RDY followed the last change of EN (7.6.2). */
 static int step_disable(struct pl_nvme_ctrlr *c)
 {
-	uint32_t cc = nvme_read32(c, NVME_REG_CC), csts = nvme_read32(c, NVME_REG_CSTS);
-	int rc = nvme_check_there(c, csts);
+	uint32_t cc, csts;
+	int rc = nvme_get32(c, NVME_REG_CC, &cc);
 
-	if (rc)
+	if (rc == 0)
+		rc = nvme_get32(c, NVME_REG_CSTS, &csts);
+	if (rc || !(cc & NVME_CC_EN))
 		return rc;
-	if (!(cc & NVME_CC_EN))
-		return 0;
 	if (!(csts & (NVME_CSTS_RDY | NVME_CSTS_CFS)))
 		return -EAGAIN;
-	write32(c, NVME_REG_CC, cc & ~(NVME_CC_EN | NVME_CC_SHN_MASK));
-	return 0;
+	return nvme_set32(c, NVME_REG_CC, cc & ~(NVME_CC_EN | NVME_CC_SHN_MASK));
 }
 
 static int step_wait_disabled(struct pl_nvme_ctrlr *c)
 {
-	uint32_t csts = nvme_read32(c, NVME_REG_CSTS);
-	int rc = nvme_check_there(c, csts);
+	uint32_t csts;
+	int rc = nvme_get32(c, NVME_REG_CSTS, &csts);
 
 	if (rc)
 		return rc;
@@ -103,9 +78,9 @@ static int step_wait_disabled(struct pl_nvme_ctrlr *c)
 
 /* Not before: a controller that was stopped in the middle of a command would go on with it, into
  * memory that others have now. */
-static int step_master(struct pl_nvme_ctrlr *c)
+static int step_let_dma(struct pl_nvme_ctrlr *c)
 {
-	int rc = c->t->ops->master(c->t, true);
+	int rc = c->t->ops->let_dma(c->t, true);
 
 	if (rc == 0)
 		c->no_dma = false;
@@ -114,21 +89,20 @@ static int step_master(struct pl_nvme_ctrlr *c)
 
 static int step_enable(struct pl_nvme_ctrlr *c)
 {
-	nvme_rings_reset(c->adminq);
-	c->adminq->sq_tdbl = c->t->doorbells;
-	c->adminq->cq_hdbl = c->t->doorbells + c->db_stride;
-	write32(c, NVME_REG_AQA, (c->adminq->entries - 1) << 16 | (c->adminq->entries - 1));
-	c->t->ops->write64(c->t, NVME_REG_ASQ, (uintptr_t)c->adminq->sq);
-	c->t->ops->write64(c->t, NVME_REG_ACQ, (uintptr_t)c->adminq->cq);
-	write32(c, NVME_REG_CC, NVME_CC_EN | NVME_CC_IOSQES(6) | NVME_CC_IOCQES(4));
-	c->enabled = true;
-	return 0;
+	int rc = c->t->ops->qpair_connect(c->adminq);
+
+	if (rc == 0)
+		rc = nvme_set32(c, NVME_REG_CC,
+				NVME_CC_EN | NVME_CC_IOSQES(6) | NVME_CC_IOCQES(4));
+	if (rc == 0)
+		c->enabled = true;
+	return rc;
 }
 
 static int step_wait_ready(struct pl_nvme_ctrlr *c)
 {
-	uint32_t csts = nvme_read32(c, NVME_REG_CSTS);
-	int rc = nvme_check_there(c, csts);
+	uint32_t csts;
+	int rc = nvme_get32(c, NVME_REG_CSTS, &csts);
 
 	if (rc)
 		return rc;
@@ -189,15 +163,12 @@ static int step_queues(struct pl_nvme_ctrlr *c)
 		.cdw10 = NVME_FEAT_NUM_QUEUES,
 		.cdw11 = ask << 16 | ask,
 	};
-	uint32_t fit;
 	int rc = nvme_admin_locked(c, &sqe, NULL, 0, &granted, NULL);
 
 	if (rc)
 		return rc;
-	/* A doorbell beyond the mapped ones could not be rung. */
-	fit = (uint32_t)(c->t->doorbells_len / (2u * 4u * c->db_stride));
 	granted = RTE_MIN(granted & 0xffff, granted >> 16) + 1;
-	granted = RTE_MIN(granted, fit ? fit - 1 : 0);
+	granted = RTE_MIN(granted, c->t->max_qpairs);
 	c->info.io_queues = (uint16_t)RTE_MIN(granted, NVME_MAX_QUEUES);
 	return 0;
 }
@@ -215,7 +186,7 @@ static const struct {
 	{ "read its capabilities", step_read_cap },
 	{ "be disabled", step_disable },
 	{ "become not ready", step_wait_disabled },
-	{ "be let do DMA", step_master },
+	{ "be let do DMA", step_let_dma },
 	{ "be enabled", step_enable },
 	{ "become ready", step_wait_ready },
 	{ "identify itself", step_identify },
@@ -227,18 +198,18 @@ static const struct {
 static int run_steps(struct pl_nvme_ctrlr *c)
 {
 	for (size_t i = 0; i < RTE_DIM(bring_up); i++) {
-		uint64_t start = nvme_now_ms();
+		uint64_t start = pl_now_ms();
 		int rc;
 
 		while ((rc = bring_up[i].run(c)) == -EAGAIN) {
-			if (nvme_now_ms() - start > c->ready_timeout_ms)
+			if (pl_now_ms() - start > c->ready_timeout_ms)
 				return pl_fail(-ETIMEDOUT, "%s: the controller did not %s in %llu ms "
 					       "(CAP.TO)", c->info.name, bring_up[i].name,
 					       (unsigned long long)c->ready_timeout_ms);
 			rc = nvme_wait_over(c, bring_up[i].name);
 			if (rc)
 				return rc;
-			nvme_relax();
+			pl_relax();
 		}
 		if (rc)
 			return rc;
@@ -251,7 +222,7 @@ static int bring_up_run(struct pl_nvme_ctrlr *c, int (*then)(struct pl_nvme_ctrl
 {
 	int rc;
 
-	c->deadline_ms = nvme_now_ms() + c->bring_up_ms;
+	c->deadline_ms = pl_now_ms() + c->bring_up_ms;
 	rc = run_steps(c);
 	if (rc == 0)
 		rc = then(c);
@@ -264,27 +235,19 @@ static int bring_up_run(struct pl_nvme_ctrlr *c, int (*then)(struct pl_nvme_ctrl
 /* Waits for (CSTS & mask) == want; false if it did not come in time or the device is gone. */
 static bool wait_csts(struct pl_nvme_ctrlr *c, uint32_t mask, uint32_t want, uint64_t ms)
 {
-	uint64_t deadline = nvme_now_ms() + ms;
+	uint64_t deadline = pl_now_ms() + ms;
 
 	for (;;) {
-		uint32_t csts = nvme_read32(c, NVME_REG_CSTS);
+		uint32_t csts;
 
-		if (csts == UINT32_MAX)
+		if (nvme_get32(c, NVME_REG_CSTS, &csts))
 			return false;
 		if ((csts & mask) == want)
 			return true;
-		if (nvme_now_ms() > deadline || nvme_wait_over(c, "shut down"))
+		if (pl_now_ms() > deadline || nvme_wait_over(c, "shut down"))
 			return false;
-		nvme_relax();
+		pl_relax();
 	}
-}
-
-static bool stop_dma(struct pl_nvme_ctrlr *c)
-{
-	if (c->t->ops->master(c->t, false) == 0)
-		return true;
-	PL_LOG(WARNING, "%s: its DMA cannot be stopped: %s", c->info.name, pl_errmsg());
-	return false;
 }
 
 /* Normal shutdown (7.6.2), then disable, so that the device forgets the queues' addresses. */
@@ -294,27 +257,33 @@ static void shut_down(struct pl_nvme_ctrlr *c)
 
 	if (!c->enabled)
 		return;
-	cc = nvme_read32(c, NVME_REG_CC);
-	if (cc == UINT32_MAX) { /* gone, or its decoding is off and it lives */
-		(void)c->t->ops->master(c->t, false);
+	if (nvme_get32(c, NVME_REG_CC, &cc)) { /* gone, or its decoding is off and it lives */
+		(void)c->t->ops->let_dma(c->t, false);
 		return;
 	}
-	write32(c, NVME_REG_CC, (cc & ~NVME_CC_SHN_MASK) | NVME_CC_SHN_NORMAL);
+	(void)nvme_set32(c, NVME_REG_CC, (cc & ~NVME_CC_SHN_MASK) | NVME_CC_SHN_NORMAL);
 	if (!wait_csts(c, NVME_CSTS_SHST_MASK, NVME_CSTS_SHST_COMPLETE, c->shutdown_timeout_ms))
 		PL_LOG(WARNING, "%s: the controller did not report that its shutdown completed",
 		       c->info.name);
-	write32(c, NVME_REG_CC, nvme_read32(c, NVME_REG_CC) & ~(NVME_CC_EN | NVME_CC_SHN_MASK));
+	if (nvme_get32(c, NVME_REG_CC, &cc) == 0)
+		(void)nvme_set32(c, NVME_REG_CC, cc & ~(NVME_CC_EN | NVME_CC_SHN_MASK));
 	/* Its queues' memory is freed next. */
 	if (!wait_csts(c, NVME_CSTS_RDY, 0, c->ready_timeout_ms)) {
 		PL_LOG(WARNING, "%s: the controller did not become not ready", c->info.name);
-		stop_dma(c);
+		nvme_ctrlr_stop_dma(c);
 	}
 	c->enabled = false;
 }
 
-int nvme_ctrlr_start(struct pl_nvme_transport *t, struct pl_nvme_ctrlr **out)
+static int after_first(struct pl_nvme_ctrlr *c)
+{
+	return c->t->ops->memory_attach ? c->t->ops->memory_attach(c) : 0;
+}
+
+int nvme_ctrlr_start(struct nvme_transport *t, struct pl_nvme_ctrlr **out)
 {
 	struct pl_nvme_ctrlr *c = pl_inject_hit() ? NULL : aligned_alloc(64, RTE_ALIGN(sizeof(*c), 64));
+	char why[512];
 	int rc;
 
 	if (!c) {
@@ -338,13 +307,14 @@ int nvme_ctrlr_start(struct pl_nvme_transport *t, struct pl_nvme_ctrlr **out)
 	pthread_mutex_lock(&c->admin_lock);
 	rc = nvme_admin_init(c);
 	if (rc == 0)
-		rc = bring_up_run(c, nvme_devmem_attach);
+		rc = bring_up_run(c, after_first);
 	pthread_mutex_unlock(&c->admin_lock);
 	if (rc == -ECANCELED)
 		c->shut_down_ms = NVME_GIVE_UP_MS;
 	if (rc) {
+		snprintf(why, sizeof(why), "%s", pl_errmsg());
 		nvme_ctrlr_stop(c);
-		return rc;
+		return pl_fail(rc, "%s", why);
 	}
 	p2p_register(&c->p2p);
 	*out = c;
@@ -354,53 +324,21 @@ int nvme_ctrlr_start(struct pl_nvme_transport *t, struct pl_nvme_ctrlr **out)
 void nvme_ctrlr_stop(struct pl_nvme_ctrlr *c)
 {
 	p2p_unregister(&c->p2p);
-	c->deadline_ms = nvme_now_ms() + c->shut_down_ms;
+	c->deadline_ms = pl_now_ms() + c->shut_down_ms;
 	while (!LIST_EMPTY(&c->qpairs) && !c->failed)
 		pl_nvme_qpair_destroy(LIST_FIRST(&c->qpairs));
 	shut_down(c);
 	/* SQs and PRP lists in the CMB go before its heap does; what lies in host memory goes when a
 	 * device that ignored its shutdown can no longer touch it. */
-	nvme_qpairs_leave_cmb(c);
-	nvme_devmem_detach(c);
+	if (c->t->ops->memory_detach)
+		c->t->ops->memory_detach(c);
 	c->t->ops->remove(c->t);
 	nvme_qpairs_free_all(c);
 	nvme_admin_kept_free(c);
-	nvme_rings_free(c->adminq);
+	nvme_qpair_release(c->adminq);
 	nvme_ns_free_all(c);
 	pthread_mutex_destroy(&c->admin_lock);
 	free(c);
-}
-
-/* Whatever is still in flight must not touch memory that its owner takes back. */
-void nvme_ctrlr_fail(struct pl_nvme_ctrlr *c)
-{
-	char why[512];
-
-	snprintf(why, sizeof(why), "%s", pl_errmsg());
-	c->failed = true;
-	c->no_dma = stop_dma(c);
-	if (!c->no_dma)
-		pl_fail(-ENODEV, "%s", why);
-}
-
-bool nvme_ctrlr_wanted(struct pl_nvme_ctrlr *c)
-{
-	return c->t->ops->asked_back && c->t->ops->asked_back(c->t);
-}
-
-int nvme_ctrlr_asked_back(struct pl_nvme_ctrlr *c)
-{
-	int rc;
-
-	if (!nvme_ctrlr_wanted(c))
-		return 0;
-	rc = pl_fail(-ENODEV, "%s: the kernel wants the device back, which is being unbound or "
-		     "removed, and waits until this process ends its use", c->info.name);
-	pthread_mutex_lock(&c->admin_lock);
-	if (!c->failed)
-		nvme_ctrlr_fail(c);
-	pthread_mutex_unlock(&c->admin_lock);
-	return rc;
 }
 
 /* The reset took every queue with it: what could not be deleted is free now. */
@@ -408,12 +346,12 @@ static int after_reset(struct pl_nvme_ctrlr *c)
 {
 	nvme_qpairs_free_all(c);
 	nvme_admin_kept_free(c);
-	return nvme_devmem_reattach(c);
+	return c->t->ops->memory_reattach ? c->t->ops->memory_reattach(c) : 0;
 }
 
 static int reset_locked(struct pl_nvme_ctrlr *c)
 {
-	int rc = c->t->ops->decode(c->t);
+	int rc = c->t->ops->revive ? c->t->ops->revive(c->t) : 0;
 
 	return rc ? rc : bring_up_run(c, after_reset);
 }
@@ -438,36 +376,17 @@ int pl_nvme_ctrlr_reset(struct pl_nvme_ctrlr *c)
 	rc = reset_locked(c);
 	if (rc) {
 		nvme_ctrlr_fail(c);
-		nvme_devmem_gone(c);
+		if (c->t->ops->memory_gone)
+			c->t->ops->memory_gone(c);
 	}
 unlock:
 	pthread_mutex_unlock(&c->admin_lock);
 	return rc;
 }
 
-void nvme_ctrlr_use(struct pl_nvme_ctrlr *c)
+bool nvme_ctrlr_unordered(const struct pl_nvme_ctrlr *c)
 {
-	pthread_mutex_lock(&c->admin_lock); /* not in the middle of a reset */
-	__atomic_fetch_add(&c->users, 1, __ATOMIC_RELAXED);
-	pthread_mutex_unlock(&c->admin_lock);
-}
-
-void nvme_ctrlr_unuse(struct pl_nvme_ctrlr *c)
-{
-	__atomic_fetch_sub(&c->users, 1, __ATOMIC_RELEASE);
-}
-
-bool nvme_ctrlr_lost(const struct pl_nvme_ctrlr *ctrlr)
-{
-	return pl_guard_lost(&ctrlr->t->guard);
-}
-
-int nvme_ctrlr_lost_fail(const struct pl_nvme_ctrlr *ctrlr)
-{
-	return pl_fail(-ENODEV,
-		       "%s: its memory was taken away from this process (SIGBUS): it was unbound, "
-		       "decodes no memory or sleeps; after that, reset the controller",
-		       ctrlr->info.name);
+	return c->t->ops->unordered && c->t->ops->unordered(c->t);
 }
 
 void pl_nvme_ctrlr_info(const struct pl_nvme_ctrlr *ctrlr, struct pl_nvme_ctrlr_info *info)
@@ -477,8 +396,9 @@ void pl_nvme_ctrlr_info(const struct pl_nvme_ctrlr *ctrlr, struct pl_nvme_ctrlr_
 
 int pl_nvme_ctrlr_traffic(struct pl_nvme_ctrlr *ctrlr, struct pl_nvme_traffic *traffic)
 {
-	if (!ctrlr->t->ops->traffic)
+	struct nvme_transport *t = ctrlr->t;
+
+	if (!t->ops->traffic || !t->ops->traffic(t, traffic))
 		return pl_fail(-ENOTSUP, "%s does not count the bytes it moves", ctrlr->info.name);
-	ctrlr->t->ops->traffic(ctrlr->t, traffic);
 	return 0;
 }

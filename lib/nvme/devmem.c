@@ -10,7 +10,8 @@
 #include <peerlane/pl_devmem.h>
 
 #include "mem_internal.h"
-#include "nvme_internal.h"
+#include "nvme_pcie.h"
+#include "pl_clock.h"
 #include "pl_inject.h"
 #include "pl_log.h"
 
@@ -34,15 +35,15 @@ static int attach(struct pl_nvme_ctrlr *c, struct nvme_devmem *mem, const struct
 
 	if (rc)
 		return rc;
-	rc = c->t->ops->mem_attach(c->t, at->bir, at->offset, at->len, va, at->kind);
+	rc = nvme_func_of(c)->ops->mem_attach(nvme_func_of(c), at->bir, at->offset, at->len, va, at->kind);
 	if (rc)
 		goto release;
-	if (c->t->ops->mem_extent)
-		c->t->ops->mem_extent(c->t, va, &first, &len);
+	if (nvme_func_of(c)->ops->mem_extent)
+		nvme_func_of(c)->ops->mem_extent(nvme_func_of(c), va, &first, &len);
 	rc = pl_p2p_heap_create(c->info.name, at->kind, (uint8_t *)va + first, len, &mem->heap);
 	if (rc)
 		goto detach;
-	pl_p2p_heap_set_guard(mem->heap, &c->t->guard);
+	pl_p2p_heap_set_guard(mem->heap, &nvme_func_of(c)->guard);
 	mem->va = va;
 	mem->len = at->len;
 	mem->offset = at->offset;
@@ -52,7 +53,7 @@ static int attach(struct pl_nvme_ctrlr *c, struct nvme_devmem *mem, const struct
 	nvme_provider_update(c);
 	return 0;
 detach:
-	c->t->ops->mem_detach(c->t, va, at->len);
+	nvme_func_of(c)->ops->mem_detach(nvme_func_of(c), va, at->len);
 release:
 	pl_window_release(va, at->len);
 	return rc;
@@ -63,7 +64,7 @@ release:
 static void cmb_show(struct pl_nvme_ctrlr *c)
 {
 	if (NVME_CAP_CMBS(c->info.cap))
-		c->t->ops->write64(c->t, NVME_REG_CMBMSC, NVME_CMBMSC_CRE);
+		nvme_func_of(c)->ops->write64(nvme_func_of(c), NVME_REG_CMBMSC, NVME_CMBMSC_CRE);
 }
 
 /* The controller stops answering at the address before that means something else: another's memory,
@@ -71,7 +72,7 @@ static void cmb_show(struct pl_nvme_ctrlr *c)
 static void forget(struct pl_nvme_ctrlr *c, const struct nvme_devmem *mem)
 {
 	if (mem->kind == PL_MEM_PMR)
-		c->t->ops->write32(c->t, NVME_REG_PMRMSCL, 0);
+		nvme_func_of(c)->ops->write32(nvme_func_of(c), NVME_REG_PMRMSCL, 0);
 	else
 		cmb_show(c);
 }
@@ -83,7 +84,7 @@ static void detach(struct pl_nvme_ctrlr *c, struct nvme_devmem *mem)
 	forget(c, mem);
 	pl_p2p_heap_destroy(mem->heap);
 	if (mem->attached)
-		c->t->ops->mem_detach(c->t, mem->va, mem->len);
+		nvme_func_of(c)->ops->mem_detach(nvme_func_of(c), mem->va, mem->len);
 	pl_window_release(mem->va, mem->len);
 	*mem = (struct nvme_devmem){ 0 };
 	nvme_provider_update(c);
@@ -98,8 +99,8 @@ static int attach_again(struct pl_nvme_ctrlr *c, struct nvme_devmem *mem)
 	if (!mem->va)
 		return 0;
 	if (mem->attached)
-		c->t->ops->mem_detach(c->t, mem->va, mem->len);
-	rc = c->t->ops->mem_attach(c->t, mem->bir, mem->offset, mem->len, mem->va, mem->kind);
+		nvme_func_of(c)->ops->mem_detach(nvme_func_of(c), mem->va, mem->len);
+	rc = nvme_func_of(c)->ops->mem_attach(nvme_func_of(c), mem->bir, mem->offset, mem->len, mem->va, mem->kind);
 	mem->attached = rc == 0;
 	nvme_provider_update(c);
 	pl_p2p_heap_set_gone(mem->heap, rc != 0);
@@ -112,7 +113,7 @@ static int attach_again(struct pl_nvme_ctrlr *c, struct nvme_devmem *mem)
 /* Registers and the doorbells of its queues: what a peer wrote there would be orders. */
 static uint64_t registers_end(const struct pl_nvme_ctrlr *c)
 {
-	return NVME_REG_DOORBELLS + 2u * 4u * c->db_stride * (c->info.io_queues + 1ull);
+	return NVME_REG_DOORBELLS + 2u * 4u * nvme_pcie_of(c)->db_stride * (c->info.io_queues + 1ull);
 }
 
 static bool overlaps(const struct devmem_place *at, const struct nvme_devmem *other)
@@ -125,7 +126,7 @@ static bool overlaps(const struct devmem_place *at, const struct nvme_devmem *ot
  * make two heaps of one memory. */
 static bool fits_bar(struct pl_nvme_ctrlr *c, const struct devmem_place *at, const char *what)
 {
-	uint64_t bar = c->t->ops->bar_size(c->t, at->bir);
+	uint64_t bar = nvme_func_of(c)->ops->bar_size(nvme_func_of(c), at->bir);
 	const char *why = NULL;
 
 	if (!at->len || at->offset > bar || at->len > bar - at->offset || at->len % PL_P2P_PAGE ||
@@ -166,7 +167,7 @@ static bool cmb_find(struct pl_nvme_ctrlr *c, struct devmem_place *at)
 static int cmb_place_legacy(struct pl_nvme_ctrlr *c, struct devmem_place *at)
 {
 	uint64_t addr;
-	int rc = c->t->ops->bar_addr(c->t, at->bir, &addr);
+	int rc = nvme_func_of(c)->ops->bar_addr(nvme_func_of(c), at->bir, &addr);
 
 	if (rc == 0 && addr)
 		at->addr = (void *)(uintptr_t)(addr + at->offset);
@@ -219,7 +220,7 @@ static int verify(struct pl_nvme_ctrlr *c, struct nvme_devmem *mem)
 static int cmb_enable(struct pl_nvme_ctrlr *c)
 {
 	if (NVME_CAP_CMBS(c->info.cap))
-		c->t->ops->write64(c->t, NVME_REG_CMBMSC,
+		nvme_func_of(c)->ops->write64(nvme_func_of(c), NVME_REG_CMBMSC,
 				   (uintptr_t)c->cmb.va | NVME_CMBMSC_CMSE | NVME_CMBMSC_CRE);
 	if (NVME_CAP_CMBS(c->info.cap) && nvme_read32(c, NVME_REG_CMBSTS) & NVME_CMBSTS_CBAI)
 		return pl_fail(-EREMOTEIO, "%s refuses %p as the address of its CMB (CMBSTS.CBAI)",
@@ -232,7 +233,7 @@ static int pmr_wait(struct pl_nvme_ctrlr *c)
 	uint64_t unit_ms = NVME_PMRCAP_PMRTU(c->info.pmrcap) ? 60000 : 500;
 	uint64_t ms =
 		RTE_MIN(unit_ms * (NVME_PMRCAP_PMRTO(c->info.pmrcap) + 1u), NVME_PMRTO_MOST_MS);
-	uint64_t deadline = nvme_now_ms() + ms;
+	uint64_t deadline = pl_now_ms() + ms;
 	uint32_t status;
 
 	while ((status = nvme_read32(c, NVME_REG_PMRSTS)) & NVME_PMRSTS_NRDY) {
@@ -243,13 +244,13 @@ static int pmr_wait(struct pl_nvme_ctrlr *c)
 		rc = nvme_wait_over(c, "make its PMR ready");
 		if (rc)
 			return rc;
-		if (nvme_now_ms() > deadline)
+		if (pl_now_ms() > deadline)
 			return pl_fail(-ETIMEDOUT,
 				       "%s: its PMR did not become ready in %u s (PMRCAP.PMRTO, "
 				       "at most %u s)",
 				       c->info.name, (unsigned int)(ms / 1000),
 				       NVME_PMRTO_MOST_MS / 1000);
-		nvme_relax();
+		pl_relax();
 	}
 	return 0;
 }
@@ -261,7 +262,7 @@ static bool pmr_find(struct pl_nvme_ctrlr *c, struct devmem_place *at)
 	c->info.pmrcap = nvme_read32(c, NVME_REG_PMRCAP);
 	at->bir = NVME_PMRCAP_BIR(c->info.pmrcap);
 	at->offset = 0;
-	at->len = c->t->ops->bar_size(c->t, at->bir);
+	at->len = nvme_func_of(c)->ops->bar_size(nvme_func_of(c), at->bir);
 	at->kind = PL_MEM_PMR;
 	if (!(c->info.pmrcap & NVME_PMRCAP_CMSS)) {
 		PL_LOG(NOTICE, "%s: its PMR has no controller memory space (PMRCAP.CMSS is 0): not used",
@@ -275,8 +276,8 @@ static int pmr_enable(struct pl_nvme_ctrlr *c)
 {
 	uint64_t base = (uintptr_t)c->pmr.va | NVME_PMRMSC_CMSE;
 
-	c->t->ops->write32(c->t, NVME_REG_PMRMSCU, (uint32_t)(base >> 32));
-	c->t->ops->write32(c->t, NVME_REG_PMRMSCL, (uint32_t)base);
+	nvme_func_of(c)->ops->write32(nvme_func_of(c), NVME_REG_PMRMSCU, (uint32_t)(base >> 32));
+	nvme_func_of(c)->ops->write32(nvme_func_of(c), NVME_REG_PMRMSCL, (uint32_t)base);
 	if (nvme_read32(c, NVME_REG_PMRSTS) & NVME_PMRSTS_CBAI)
 		return pl_fail(-EREMOTEIO, "%s refuses %p as the address of its PMR (PMRSTS.CBAI)",
 			       c->info.name, c->pmr.va);
@@ -302,10 +303,10 @@ static int pmr_attach(struct pl_nvme_ctrlr *c)
 
 	if (!pmr_find(c, &at))
 		return 0;
-	c->t->ops->write32(c->t, NVME_REG_PMRCTL, NVME_PMRCTL_EN);
+	nvme_func_of(c)->ops->write32(nvme_func_of(c), NVME_REG_PMRCTL, NVME_PMRCTL_EN);
 	rc = pmr_wait(c);
 	if (rc == -ETIMEDOUT) {
-		c->t->ops->write32(c->t, NVME_REG_PMRCTL, 0);
+		nvme_func_of(c)->ops->write32(nvme_func_of(c), NVME_REG_PMRCTL, 0);
 		return unusable(c, &c->pmr, -ENOTSUP);
 	}
 	if (rc)
@@ -378,7 +379,7 @@ int nvme_devmem_reattach(struct pl_nvme_ctrlr *c)
 		rc = cmb_enable(c);
 	if (rc || !c->pmr.va)
 		return rc;
-	c->t->ops->write32(c->t, NVME_REG_PMRCTL, NVME_PMRCTL_EN);
+	nvme_func_of(c)->ops->write32(nvme_func_of(c), NVME_REG_PMRCTL, NVME_PMRCTL_EN);
 	rc = pmr_wait(c);
 	if (rc == 0)
 		rc = attach_again(c, &c->pmr);

@@ -13,6 +13,7 @@
 
 #include <peerlane/pl_nvme.h>
 
+#include "mem_internal.h"
 #include "nvme_transport.h"
 #include "p2p_provider.h"
 
@@ -32,6 +33,7 @@
 /* pl_nvme_qpair.blocked */
 #define NVME_BLOCKED_SPLIT   1u /* a split op is not wholly issued */
 #define NVME_BLOCKED_STOPPED 2u /* for good: only reset and destruction end it */
+#define NVME_BLOCKED_DIVERTED 4u /* its ops go to the transport's submit and poll */
 #define NVME_MAX_COMMAND_NLB 65536u /* the NLB field is 16 bits, 0's based */
 
 /* Rings are read and written by whole words, whatever structure lies there. */
@@ -78,6 +80,7 @@ struct pl_nvme_qpair {
 
 	/* setup and failures */
 	struct pl_nvme_ctrlr *ctrlr;
+	const struct nvme_transport_ops *ops; /* of its transport, which may be gone before it */
 	int error; /* why submit took fewer ops than offered */
 	uint32_t nb_slots;
 	uint32_t prp_stride; /* bytes of one slot's PRP list */
@@ -128,7 +131,7 @@ struct nvme_devmem {
 #define NVME_MAX_KEPT 16u
 
 struct pl_nvme_ctrlr {
-	struct pl_nvme_transport *t;
+	struct nvme_transport *t;
 	struct pl_nvme_ctrlr_info info;
 	struct nvme_devmem cmb;
 	struct nvme_devmem pmr;
@@ -136,13 +139,12 @@ struct pl_nvme_ctrlr {
 	char devmem_reason[256]; /* why there is a CMB or PMR that peers cannot reach; or "" */
 	struct pl_nvme_ns *ns; /* a list, by NSID; the retired too */
 	uint32_t nb_ns;
-	uint32_t db_stride; /* in 32-bit words */
 	uint64_t ready_timeout_ms;
 	uint64_t shutdown_timeout_ms;
 	uint64_t admin_timeout_ms;
 	uint64_t bring_up_ms;	/* what bring-up and shutdown get as a whole */
 	uint64_t shut_down_ms;
-	uint64_t deadline_ms; /* of the one that is going on, by nvme_now_ms(); 0: neither is */
+	uint64_t deadline_ms; /* of the one that is going on, by pl_now_ms(); 0: neither is */
 	uint32_t ns_tag; /* differs from every other controller's: see ns_tag of its queue pairs */
 	bool enabled;
 	uint32_t resets; /* atomic: how often we reset it, which ends what its memory held */
@@ -169,25 +171,21 @@ struct pl_nvme_ctrlr {
 	struct pl_nvme_ctrlr *next;
 };
 
-/* Waiting, outside the data path: a deadline, and a pause that lets a device thread run. */
-uint64_t nvme_now_ms(void);
-void nvme_relax(void);
+/* property.c: -ENODEV too if the answer is all ones, which no property is */
+int nvme_get32(const struct pl_nvme_ctrlr *ctrlr, uint32_t off, uint32_t *val);
+int nvme_get64(const struct pl_nvme_ctrlr *ctrlr, uint32_t off, uint64_t *val);
+int nvme_set32(struct pl_nvme_ctrlr *ctrlr, uint32_t off, uint32_t val);
+/* -ENODEV if @reg, of a register that is never all ones, says that nobody answers any more. */
+int nvme_check_there(const struct pl_nvme_ctrlr *ctrlr, uint32_t reg);
+
+/* health.c */
+
 /* Whether bring-up or shutdown must end here: -ETIMEDOUT at its deadline, -ECANCELED if the user
  * asked for it, while it waits for the controller to @what ("become ready"). */
 int nvme_wait_over(const struct pl_nvme_ctrlr *ctrlr, const char *what);
 
-/* ctrlr.c */
-int nvme_ctrlr_start(struct pl_nvme_transport *t, struct pl_nvme_ctrlr **ctrlr);
-void nvme_ctrlr_stop(struct pl_nvme_ctrlr *ctrlr); /* shuts down, removes the transport, frees */
-
-static inline uint32_t nvme_read32(const struct pl_nvme_ctrlr *ctrlr, uint32_t off)
-{
-	return ctrlr->t->ops->read32(ctrlr->t, off);
-}
-
-/* -ENODEV if @reg, of a register that is never all ones, says that nobody answers any more. */
-int nvme_check_there(const struct pl_nvme_ctrlr *ctrlr, uint32_t reg);
-
+/* True if the controller reads and writes no memory but its own from here on; or it is logged why. */
+bool nvme_ctrlr_stop_dma(struct pl_nvme_ctrlr *ctrlr);
 void nvme_ctrlr_fail(struct pl_nvme_ctrlr *ctrlr); /* `failed`; stops its DMA; admin_lock is held */
 
 /* Whether somebody waits for the device to be given back. */
@@ -201,6 +199,13 @@ int nvme_ctrlr_lost_fail(const struct pl_nvme_ctrlr *ctrlr); /* -ENODEV, and say
 /* From one to the other the CPU uses its memory: no reset then. The latter never waits. */
 void nvme_ctrlr_use(struct pl_nvme_ctrlr *ctrlr);
 void nvme_ctrlr_unuse(struct pl_nvme_ctrlr *ctrlr);
+
+/* ctrlr.c */
+int nvme_ctrlr_start(struct nvme_transport *t, struct pl_nvme_ctrlr **ctrlr);
+void nvme_ctrlr_stop(struct pl_nvme_ctrlr *ctrlr); /* shuts down, removes the transport, frees */
+
+/* Whether its writes may overtake each other on the way to memory. */
+bool nvme_ctrlr_unordered(const struct pl_nvme_ctrlr *ctrlr);
 
 /* admin.c: the caller of *_locked holds admin_lock */
 int nvme_admin_init(struct pl_nvme_ctrlr *ctrlr);
@@ -230,47 +235,24 @@ enum { NVME_PROVIDER_CMB, NVME_PROVIDER_PMR };
 void nvme_provider_init(struct pl_nvme_ctrlr *ctrlr);
 void nvme_provider_update(struct pl_nvme_ctrlr *ctrlr);
 
-/* io.c: stops a queue pair whose controller answered command @cid that is not in flight */
-void nvme_qpair_stop(struct pl_nvme_qpair *qp, uint32_t cid);
+/* qpair.c: for transports, the common part; its slots are free and number entries - 1. NULL with a
+ * message. */
+struct pl_nvme_qpair *nvme_qpair_alloc(struct pl_nvme_ctrlr *ctrlr, uint16_t qid, uint32_t entries,
+				       uint32_t max_xfer);
+void nvme_qpair_free(struct pl_nvme_qpair *qp);
+/* From here on ops come and go by the transport's submit and poll. */
+void nvme_qpair_divert(struct pl_nvme_qpair *qp);
 
-/* qpair.c: rings and command identifiers, without telling the controller */
-int nvme_rings_alloc(struct pl_nvme_ctrlr *ctrlr, uint16_t qid, uint32_t entries, uint32_t max_xfer,
-		     const struct pl_nvme_qpair_opts *opts, struct pl_nvme_qpair **qp);
-void nvme_rings_reset(struct pl_nvme_qpair *qp); /* empty again, as after creation */
-void nvme_rings_free(struct pl_nvme_qpair *qp);
+/* With all that is its transport's; NULL is ignored. */
+void nvme_qpair_release(struct pl_nvme_qpair *qp);
 /* Destroys; false if the controller could not be made to forget the queues, so that the buffers of
  * what was in flight must outlive the device. */
 bool nvme_qpair_quiesce(struct pl_nvme_qpair *qp);
-void nvme_qpairs_leave_cmb(struct pl_nvme_ctrlr *ctrlr); /* its heap is about to go */
-void nvme_qpairs_free_all(struct pl_nvme_ctrlr *ctrlr);	 /* the device is gone */
-
-/* prp.c */
-uint32_t nvme_prp_list_bytes(uint32_t max_xfer);
-/* Writes the list for [va, va + len), page aligned, len > one page; returns its address. */
-uint64_t nvme_prp_list(const struct pl_nvme_qpair *qp, uint32_t slot, uint64_t va, uint64_t len);
-/* PRP2 for [va, va + len): nothing, the second page, or a list. */
-uint64_t nvme_prp2(const struct pl_nvme_qpair *qp, uint32_t slot, uint64_t va, uint64_t len);
+void nvme_qpairs_free_all(struct pl_nvme_ctrlr *ctrlr); /* the device is gone */
 
 static inline bool nvme_qpair_stopped(const struct pl_nvme_qpair *qp)
 {
 	return qp->blocked & NVME_BLOCKED_STOPPED;
-}
-
-/* slow.c: what the burst loops leave aside */
-int nvme_submit_slow(struct pl_nvme_qpair *qp, struct pl_nvme_op *op); /* 1 accepted, 0 not now */
-void nvme_split_issue(struct pl_nvme_qpair *qp);
-struct pl_nvme_op *nvme_split_complete(struct pl_nvme_qpair *qp, struct pl_nvme_op *op,
-				       uint16_t status, uint32_t result);
-/* @kind: 0, or NVME_CID_SPLIT for a part of @op. Needs a free slot. */
-void nvme_submit_sqe(struct pl_nvme_qpair *qp, struct pl_nvme_op *op, uint32_t kind,
-		     const struct pl_nvme_sqe *sqe, uint64_t va, uint64_t len);
-
-/* Doorbells order behind the ring's memory: on x86 the store itself does. */
-static inline void nvme_ring_sq(struct pl_nvme_qpair *qp)
-{
-	rte_io_wmb();
-	*qp->sq_tdbl = (uint32_t)(qp->sqe - qp->sq);
-	qp->stats.sq_doorbells++;
 }
 
 #endif

@@ -1,106 +1,126 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The seam under lib/nvme: how registers and doorbells are reached, nothing else. Queue pairs,
- * admin commands and memory rules are the same for every transport. A transport registers itself
- * from a constructor; adding one is adding a folder under drivers/nvme.
+ * The seam under lib/nvme: how properties are asked for and commands travel. Bring-up, admin
+ * commands, namespaces and the life of a controller are the same for every transport. A transport
+ * registers itself from a constructor; adding one is adding a folder under drivers/nvme. The one for
+ * functions with registers in a BAR is lib/nvme/pcie, and has a seam of its own below.
  */
-#ifndef PL_NVME_TRANSPORT_H
-#define PL_NVME_TRANSPORT_H
+#ifndef NVME_TRANSPORT_H
+#define NVME_TRANSPORT_H
 
 #include <stdbool.h>
 #include <sys/types.h>
 
-#include <peerlane/pl_iommu.h>
 #include <peerlane/pl_nvme.h>
 
-#include "mem_internal.h"
+#include "iommu_backend.h"
 
-struct pl_nvme_transport;
+struct nvme_transport;
 
-struct pl_nvme_transport_ops {
+/* Functions that may be NULL say what that means. An errno comes with pl_fail(). */
+struct nvme_transport_ops {
 	const char *name;  /* "nvme_emu": --vdev names are this and a number */
 	const char *usage; /* the accepted form, for error messages */
-	bool pci;	   /* takes -a BDF devices instead of --vdev names */
+	bool by_address;   /* it takes -a BDF devices; else --vdev names */
+	enum pl_ioas_family family; /* of the address space that its devices live in */
 
-	/* Validates "key=val,..." without side effects: 0 or -EINVAL with pl_fail(). */
-	int (*check)(const char *dev, const char *args);
-	/* Opens or creates the device; its registers work when this returned 0. */
-	int (*probe)(const char *dev, const char *args, struct pl_ioas *ioas,
-		     struct pl_nvme_transport **transport);
-	/* The controller was shut down or is gone; nothing of it is touched afterwards. */
-	void (*remove)(struct pl_nvme_transport *t);
+	/* Validates "key=val,..." without side effects: 0 or -EINVAL. */
+	int (*check)(const struct nvme_transport_ops *self, const char *dev, const char *args);
+	/* Opens, creates or connects to the device; its properties work when this returned 0. */
+	int (*probe)(const struct nvme_transport_ops *self, const char *dev, const char *args,
+		     struct pl_ioas *ioas, struct nvme_transport **transport);
+	/* The controller was shut down or is gone; nothing of it is touched afterwards. Queue pairs
+	 * may be freed later. */
+	void (*remove)(struct nvme_transport *t);
 
-	/* Memory decoding on, whoever turned it off; changes nothing where it is. */
-	int (*decode)(struct pl_nvme_transport *t);
-	/* Bus mastering on or off: when off returned 0 the device reads and writes no memory but its
-	 * own until it is on again. */
-	int (*master)(struct pl_nvme_transport *t, bool on);
+	/* Properties (3.1), naturally aligned. Never -EAGAIN. */
+	int (*get32)(struct nvme_transport *t, uint32_t off, uint32_t *val);
+	int (*get64)(struct nvme_transport *t, uint32_t off, uint64_t *val);
+	int (*set32)(struct nvme_transport *t, uint32_t off, uint32_t val);
+
+	/* CAP is known: refuses the controller, or lowers max_qpairs. NULL: it has no limits. */
+	int (*limits)(struct pl_nvme_ctrlr *ctrlr);
+
+	/* Whether the device may read and write memory that is not its own: when off returned 0 it
+	 * does not until it is on again. It is off when a controller is brought up. */
+	int (*let_dma)(struct nvme_transport *t, bool on);
+	/* Before a reset: makes properties work again, whoever ended that. NULL: they always do. */
+	int (*revive)(struct nvme_transport *t);
 
 	/* Whether somebody waits for the device to be given back by remove(). Any thread, at any time.
 	 * NULL: nobody ever does. */
-	bool (*asked_back)(struct pl_nvme_transport *t);
+	bool (*asked_back)(struct nvme_transport *t);
+	/* Whether the CPU has met SIGBUS in what is mapped of it. NULL: nothing is. */
+	bool (*lost)(const struct nvme_transport *t);
+	/* Whether its writes may overtake each other on the way. NULL: they do not. */
+	bool (*unordered)(const struct nvme_transport *t);
+	/* Whether no other controller can be let reach its memory. NULL: they can. */
+	bool (*no_peers)(const struct nvme_transport *t);
 
-	/* Registers below NVME_REG_DOORBELLS, naturally aligned. All ones: the device is gone. */
-	uint32_t (*read32)(struct pl_nvme_transport *t, uint32_t off);
-	uint64_t (*read64)(struct pl_nvme_transport *t, uint32_t off);
-	void (*write32)(struct pl_nvme_transport *t, uint32_t off, uint32_t val);
-	void (*write64)(struct pl_nvme_transport *t, uint32_t off, uint64_t val);
+	/* Memory of the controller that it lends. NULL, all four: it has none. The last step of a
+	 * bring-up; that of a reset; a reset failed; before remove(). */
+	int (*memory_attach)(struct pl_nvme_ctrlr *ctrlr);
+	int (*memory_reattach)(struct pl_nvme_ctrlr *ctrlr);
+	void (*memory_gone)(struct pl_nvme_ctrlr *ctrlr);
+	void (*memory_detach)(struct pl_nvme_ctrlr *ctrlr);
 
-	/* Bytes of BAR @bir; 0 if there is none. The PMR is the whole of its BAR (3.1.13). */
-	uint64_t (*bar_size)(struct pl_nvme_transport *t, unsigned int bir);
+	/*
+	 * Queue pairs; admin_lock is held. Number 0 is the admin queue, which is connected with every
+	 * bring-up and before CC.EN is set: its commands are then as after its creation.
+	 */
+	/* Completes and judges options, which lib/nvme judged already but for where memory lies. NULL:
+	 * that is in no CMB. */
+	int (*qpair_check)(struct pl_nvme_ctrlr *ctrlr, struct pl_nvme_qpair_opts *opts);
+	/* By nvme_qpair_alloc(); and what belongs to it, without telling the controller. */
+	int (*qpair_alloc)(struct pl_nvme_ctrlr *ctrlr, uint16_t qid, uint32_t entries,
+			   uint32_t max_xfer, const struct pl_nvme_qpair_opts *opts,
+			   struct pl_nvme_qpair **qp);
+	int (*qpair_connect)(struct pl_nvme_qpair *qp);
+	/* True if the controller touches nothing more of the queues and of what was in flight. Also
+	 * called after connect() failed. */
+	bool (*qpair_disconnect)(struct pl_nvme_qpair *qp);
+	void (*qpair_free)(struct pl_nvme_qpair *qp); /* by nvme_qpair_free() */
 
-	/* The address of BAR @bir on the bus, which a controller from before NVMe 1.4 knows its CMB by.
-	 * 0: wherever mem_attach() puts it. */
-	int (*bar_addr)(struct pl_nvme_transport *t, unsigned int bir, uint64_t *addr);
+	/* As pl_nvme_submit() and pl_nvme_poll(), for queue pairs of nvme_qpair_divert(). NULL: there
+	 * are none of those, so their rings and doorbells are served without a call. */
+	uint16_t (*submit)(struct pl_nvme_qpair *qp, struct pl_nvme_op *const *ops, uint16_t n);
+	uint16_t (*poll)(struct pl_nvme_qpair *qp, struct pl_nvme_op **ops, uint16_t n);
+	/* Sends one admin or fabrics command with @len bytes of data at @va; @op comes back from poll.
+	 * The caller saw to it that the queue is not full. */
+	void (*submit_sqe)(struct pl_nvme_qpair *qp, struct pl_nvme_op *op,
+			   const struct pl_nvme_sqe *sqe, uint64_t va, uint64_t len);
 
-	/* Makes [offset, offset + len) of BAR @bir one address: CPU mapping at @va (inside the
-	 * window, which the caller reserved), and IOVA @va for every device of the address space.
-	 * Decoding is enabled, the range exported, imported and verified here. */
-	int (*mem_attach)(struct pl_nvme_transport *t, unsigned int bir, uint64_t offset,
-			  size_t len, void *va, enum pl_mem_kind kind);
-	/* What of it may be used, if not all: bytes [first, first + len) from @va on. Can be NULL. */
-	void (*mem_extent)(struct pl_nvme_transport *t, void *va, size_t *first, size_t *len);
-	void (*mem_detach)(struct pl_nvme_transport *t, void *va, size_t len);
-
-	/* Bytes that the device itself read and wrote, by kind; NULL: the device cannot tell. */
-	void (*traffic)(struct pl_nvme_transport *t, struct pl_nvme_traffic *traffic);
-
+	/* Bytes that the device itself read and wrote, by kind; false: it cannot tell. NULL: never. */
+	bool (*traffic)(struct nvme_transport *t, struct pl_nvme_traffic *traffic);
 	/* The file of this machine whose bytes, from the first on, are the namespace's: st_dev and
 	 * st_ino. False: there is none. NULL: there never is. Any thread. */
-	bool (*backing)(struct pl_nvme_transport *t, uint32_t nsid, dev_t *dev, ino_t *ino);
+	bool (*backing)(struct nvme_transport *t, uint32_t nsid, dev_t *dev, ino_t *ino);
 };
 
-struct pl_nvme_transport {
-	const struct pl_nvme_transport_ops *ops;
+/* First member of every transport's own structure. */
+struct nvme_transport {
+	const struct nvme_transport_ops *ops;
+	const char *name;     /* of the device */
 	struct pl_ioas *ioas; /* whose devices reach each other's memory */
-	char name[32];
-	volatile uint32_t *doorbells; /* at NVME_REG_DOORBELLS */
-	size_t doorbells_len;	      /* bytes that may be written there */
-	bool sq_in_cmb;		      /* unless a queue pair's options say otherwise */
-	bool prp_in_cmb;
-	struct pl_guard guard; /* of all that is mapped of the device */
-	bool no_peers; /* mem_attach() found no way to let other controllers reach its memory */
-	/* Its writes may overtake each other on the way: Relaxed Ordering could not be turned off.
-	 * Set again by decode(). */
-	bool unordered;
 	int numa_node;
+	uint32_t max_qpairs; /* besides the admin queue, however many the controller grants */
 };
 
-struct pl_nvme_transport_entry {
-	const struct pl_nvme_transport_ops *ops;
-	struct pl_nvme_transport_entry *next;
+struct nvme_transport_entry {
+	const struct nvme_transport_ops *ops;
+	struct nvme_transport_entry *next;
 };
 
-void pl_nvme_transport_register(struct pl_nvme_transport_entry *entry);
+void nvme_transport_register(struct nvme_transport_entry *entry);
 
-/* The transport whose --vdev names look like @dev, its name and a number; NULL: there is none. */
-const struct pl_nvme_transport_ops *pl_nvme_transport_find(const char *dev);
+/* The one whose --vdev names look like @dev, its name and a number; NULL: there is none. */
+const struct nvme_transport_ops *nvme_transport_find(const char *dev);
 
-#define PL_NVME_TRANSPORT(ops_table)                                                               \
-	static struct pl_nvme_transport_entry pl_nvme_transport_entry_ = { .ops = &(ops_table) };  \
-	static void __attribute__((constructor)) pl_nvme_transport_ctor(void)                      \
+#define NVME_TRANSPORT(ops_table)                                                                  \
+	static struct nvme_transport_entry nvme_transport_entry_ = { .ops = &(ops_table) };        \
+	static void __attribute__((constructor)) nvme_transport_ctor(void)                         \
 	{                                                                                          \
-		pl_nvme_transport_register(&pl_nvme_transport_entry_);                             \
+		nvme_transport_register(&nvme_transport_entry_);                                   \
 	}
 
 #endif

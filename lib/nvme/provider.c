@@ -5,7 +5,7 @@
  */
 #include <stdio.h>
 
-#include "nvme_internal.h"
+#include "nvme_pcie.h"
 #include "pl_log.h"
 
 /* Enabled, ready, neither failed nor shut down (3.1.5, 3.1.6). */
@@ -121,7 +121,7 @@ void nvme_provider_init(struct pl_nvme_ctrlr *c)
 	p->ops = &provider_ops;
 	snprintf(p->name, sizeof(p->name), "%s", c->info.name);
 	p->ioas = c->t->ioas;
-	p->of_host = !c->t->ops->pci;
+	p->of_host = c->t->ops->family == PL_IOAS_EMULATED;
 	p->nb_memories = 2;
 	p->memory[NVME_PROVIDER_CMB] = (struct p2p_memory){ .label = "CMB", .kind = PL_MEM_CMB };
 	p->memory[NVME_PROVIDER_PMR] = (struct p2p_memory){ .label = "PMR", .kind = PL_MEM_PMR };
@@ -140,7 +140,7 @@ void nvme_provider_update(struct pl_nvme_ctrlr *c)
 	m[NVME_PROVIDER_CMB].own = rights(c->info.cmbsz, NVME_CMBSZ_RDS, NVME_CMBSZ_WDS);
 	m[NVME_PROVIDER_PMR].heap = c->pmr.heap;
 	m[NVME_PROVIDER_PMR].own = rights(c->info.pmrcap, NVME_PMRCAP_RDS, NVME_PMRCAP_WDS);
-	c->p2p.no_peers = c->t->no_peers;
+	c->p2p.no_peers = c->t->ops->no_peers && c->t->ops->no_peers(c->t);
 }
 
 struct pl_p2p *pl_nvme_ctrlr_p2p(struct pl_nvme_ctrlr *ctrlr)

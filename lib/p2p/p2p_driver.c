@@ -62,7 +62,7 @@ static int start_one(const struct pl_devarg *d)
 	if (!l)
 		return pl_fail(-ENOMEM, "%s: no memory for the device", d->name);
 	l->ops = driver_of(d);
-	rc = l->ops->probe(d->name, d->args, pl_ioas_of(true), &l->p);
+	rc = l->ops->probe(d->name, d->args, pl_ioas_of_family(PL_IOAS_PCI), &l->p);
 	if (rc) {
 		free(l);
 		return rc;

@@ -22,6 +22,7 @@
 #include <cmocka.h>
 
 #include "emu.h"
+#include "emu_test.h"
 #include "iommu_backend.h"
 
 #define MIB(n)    ((size_t)(n) << 20)
@@ -43,8 +44,8 @@ struct hqueue {
 
 struct host {
 	struct pl_ioas *ioas;
-	const struct pl_nvme_transport_ops *ops;
-	struct pl_nvme_transport *t;
+	const struct nvme_func_ops *ops;
+	struct nvme_func *t;
 	uint8_t *arena; /* DMA-able, handed out page by page */
 	size_t used;
 	struct hqueue admin;
@@ -80,7 +81,7 @@ static inline void host_open_in(struct host *h, struct pl_ioas *ioas, const char
 {
 	memset(h, 0, sizeof(*h));
 	h->ioas = ioas;
-	h->ops = pl_nvme_transport_find(dev);
+	h->ops = nvme_func_find(dev);
 	assert_non_null(h->ops);
 	h->arena = mmap(NULL, ARENA, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	assert_ptr_not_equal(h->arena, MAP_FAILED);

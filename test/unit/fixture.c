@@ -10,7 +10,7 @@
 #include <rte_pause.h>
 
 #include "mem_internal.h"
-#include "nvme_internal.h"
+#include "nvme_pcie.h"
 
 #define MAX_VDEVS 24
 
@@ -87,9 +87,9 @@ struct pl_nvme_ctrlr *ctrlr_of(const char *name)
 	return ctrlr;
 }
 
-struct pl_nvme_transport *transport_of(const char *name)
+struct nvme_func *func_of(const char *name)
 {
-	return ctrlr_of(name)->t;
+	return nvme_func_of(ctrlr_of(name));
 }
 
 struct pl_nvme_ns *ns_of(const char *name, uint32_t nsid)
@@ -252,7 +252,7 @@ void assert_errmsg(const char *part)
 
 void inject(const char *name, const struct nvme_emu_inject *what)
 {
-	nvme_emu_inject(transport_of(name), what);
+	nvme_emu_inject(func_of(name), what);
 }
 
 void assert_works(const char *name)

@@ -26,6 +26,7 @@
 #include <peerlane/pl_nvme.h>
 
 #include "emu.h"
+#include "emu_test.h"
 
 #define PAGE      4096u
 #define KIB(n)    ((size_t)(n) << 10)
@@ -50,7 +51,7 @@ int fixture_in_child(int (*fn)(void *arg), void *arg);
 
 struct pl_nvme_ctrlr *ctrlr_of(const char *name);
 struct pl_p2p *provider_of(const char *name);
-struct pl_nvme_transport *transport_of(const char *name);
+struct nvme_func *func_of(const char *name);
 struct pl_nvme_ns *ns_of(const char *name, uint32_t nsid);
 
 /* A queue pair of these options (0: the default), or the test fails. */

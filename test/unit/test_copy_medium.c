@@ -341,8 +341,8 @@ static void test_one_file(void **state)
 }
 
 /* A controller as others see it: nothing is known of a file. */
-static struct pl_nvme_transport_ops no_file;
-static const struct pl_nvme_transport_ops *real;
+static struct nvme_func_ops no_file;
+static const struct nvme_func_ops *real;
 
 static void lie(const char *dev, uint8_t cns, size_t offset, size_t len)
 {
@@ -410,11 +410,11 @@ static void test_warning(void **state)
 static int no_files(void **state)
 {
 	(void)state;
-	real = transport_of(A)->ops;
+	real = func_of(A)->ops;
 	no_file = *real;
 	no_file.backing = NULL;
-	transport_of(A)->ops = &no_file;
-	transport_of(B)->ops = &no_file;
+	func_of(A)->ops = &no_file;
+	func_of(B)->ops = &no_file;
 	return 0;
 }
 
@@ -424,7 +424,7 @@ static int with_files(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < RTE_DIM(devs); i++) {
-		transport_of(devs[i])->ops = real;
+		func_of(devs[i])->ops = real;
 		inject(devs[i], &(struct nvme_emu_inject){ .fault = NVME_EMU_FAULT_NONE });
 		assert_int_equal(pl_nvme_ctrlr_reset(ctrlr_of(devs[i])), 0);
 	}

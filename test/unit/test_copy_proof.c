@@ -7,7 +7,7 @@
 
 static struct emu_ctrlr *third(void)
 {
-	return emu_ctrlr(transport_of(THIRD));
+	return emu_ctrlr(func_of(THIRD));
 }
 
 /* ---- parts of a transfer ---- */
@@ -111,14 +111,14 @@ static void failed(void)
 /* By another program, as far as the registers go: the memory stays where it is. */
 static void disabled(void)
 {
-	struct pl_nvme_transport *t = transport_of(THIRD);
+	struct nvme_func *t = func_of(THIRD);
 
 	t->ops->write32(t, NVME_REG_CC, 0);
 }
 
 static void moved(void)
 {
-	struct pl_nvme_transport *t = transport_of(THIRD);
+	struct nvme_func *t = func_of(THIRD);
 
 	t->ops->write32(t, NVME_REG_PMRMSCL, t->ops->read32(t, NVME_REG_PMRMSCL) ^ 0x10000);
 }

@@ -35,9 +35,9 @@ static void test_flush(void **state)
 		opts.no_sync = !with;
 		job = job_start(&opts);
 		assert_string_equal(pl_copy_plan(job)->sync, with ? "Flush" : "");
-		nvme_emu_counters(transport_of(DST), &before);
+		nvme_emu_counters(func_of(DST), &before);
 		assert_int_equal(job_finish(job), 0);
-		nvme_emu_counters(transport_of(DST), &after);
+		nvme_emu_counters(func_of(DST), &after);
 		assert_int_equal(after.io_commands - before.io_commands, CHUNKS + (uint64_t)with);
 		assert_int_equal(stats_of(job).sync, with ? PL_COPY_SYNCED : PL_COPY_UNSYNCED);
 		pl_copy_destroy(job);

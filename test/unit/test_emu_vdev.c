@@ -120,8 +120,8 @@ static void bad_arguments(void **state)
 		{ "path=/dev/null", "path=/dev/null" },
 		{ "path=/tmp,ns=2", "ns=2" },
 	};
-	const struct pl_nvme_transport_ops *ops = pl_nvme_transport_find("nvme_emu0");
-	struct pl_nvme_transport *t;
+	const struct nvme_func_ops *ops = nvme_func_find("nvme_emu0");
+	struct nvme_func *t;
 	struct pl_ioas *ioas;
 
 	(void)state;
@@ -233,7 +233,7 @@ static void file_persists(void **state)
 
 static void file_sizes(void **state)
 {
-	const struct pl_nvme_transport_ops *ops = pl_nvme_transport_find("nvme_emu0");
+	const struct nvme_func_ops *ops = nvme_func_find("nvme_emu0");
 	struct stat st;
 	char args[160];
 
@@ -257,7 +257,7 @@ static void file_sizes(void **state)
 /* One file is one namespace, by whatever name it is called; it is free again afterwards. */
 static void one_device_per_file(void **state)
 {
-	struct pl_nvme_transport *t;
+	struct nvme_func *t;
 	struct host h, again;
 	char args[160], args2[160];
 
@@ -282,7 +282,7 @@ static void one_device_per_file(void **state)
 /* Controllers of a subsystem share the file; the last that has it gives it back. */
 static void one_file_per_subsystem(void **state)
 {
-	struct pl_nvme_transport *t;
+	struct nvme_func *t;
 	struct host h;
 	char args[160], args2[192];
 	struct stat st;
@@ -324,8 +324,8 @@ static int open_fds(void)
 /* Each step of bring-up made to fail in turn: the error arrives, nothing stays behind. */
 static void sweep_probe(const char *args)
 {
-	const struct pl_nvme_transport_ops *ops = pl_nvme_transport_find("nvme_emu0");
-	struct pl_nvme_transport *t;
+	const struct nvme_func_ops *ops = nvme_func_find("nvme_emu0");
+	struct nvme_func *t;
 	struct pl_ioas *ioas;
 	unsigned int n = 0;
 	int fds, err;

@@ -194,7 +194,7 @@ static void on_event(struct pl_nvme_ctrlr *ctrlr, uint32_t dw0, void *arg)
 /* Rings a doorbell that belongs to no queue: an error event (5.2, table "Error Status"). */
 static void ring_stray(uint32_t value)
 {
-	volatile uint32_t *doorbells = transport_of(DEV)->doorbells;
+	volatile uint32_t *doorbells = func_of(DEV)->doorbells;
 
 	doorbells[2 * 3] = value; /* the SQ tail of queue 3, which does not exist */
 }

@@ -6,24 +6,24 @@
 #include "fixture.h"
 
 #include "mem_private.h"
-#include "nvme_internal.h"
+#include "nvme_pcie.h"
 
 #define DEV "nvme_emu0"
 
 static struct pl_nvme_ctrlr *ctrlr;
-static const struct pl_nvme_transport_ops *real;
-static struct pl_nvme_transport_ops spy;
+static const struct nvme_func_ops *real;
+static struct nvme_func_ops spy;
 static unsigned int master_on, master_off;
 
 static uint32_t reg(uint32_t off)
 {
-	return real->read32(ctrlr->t, off);
+	return real->read32(nvme_func_of(ctrlr), off);
 }
 
 /* A controller that may do DMA goes on with what it was stopped in, unless it was reset before. */
-static int spy_master(struct pl_nvme_transport *t, bool on)
+static int spy_master(struct nvme_func *t, bool on)
 {
-	assert_ptr_equal(t, ctrlr->t);
+	assert_ptr_equal(t, nvme_func_of(ctrlr));
 	if (on) {
 		assert_int_equal(reg(NVME_REG_CC) & NVME_CC_EN, 0);
 		assert_int_equal(reg(NVME_REG_CSTS) & NVME_CSTS_RDY, 0);
@@ -33,12 +33,12 @@ static int spy_master(struct pl_nvme_transport *t, bool on)
 }
 
 /* Shut down, and ready for ever. */
-static uint32_t never_disabled(struct pl_nvme_transport *t, uint32_t off)
+static uint32_t never_disabled(struct nvme_func *t, uint32_t off)
 {
 	return off == NVME_REG_CSTS ? NVME_CSTS_SHST_COMPLETE | NVME_CSTS_RDY : real->read32(t, off);
 }
 
-static uint32_t refuses_address(struct pl_nvme_transport *t, uint32_t off)
+static uint32_t refuses_address(struct nvme_func *t, uint32_t off)
 {
 	uint32_t value = real->read32(t, off);
 
@@ -64,13 +64,13 @@ static void test_no_dma_before_disabled(void **state)
 
 static void test_doorbells_out_of_reach(void **state)
 {
-	size_t len = ctrlr->t->doorbells_len;
+	size_t len = nvme_func_of(ctrlr)->doorbells_len;
 
 	(void)state;
-	ctrlr->t->doorbells_len = 8 * ctrlr->db_stride - 1;
+	nvme_func_of(ctrlr)->doorbells_len = 8 * nvme_pcie_of(ctrlr)->db_stride - 1;
 	assert_int_equal(pl_nvme_ctrlr_reset(ctrlr), -ENOTSUP);
 	assert_errmsg("doorbells");
-	ctrlr->t->doorbells_len = len;
+	nvme_func_of(ctrlr)->doorbells_len = len;
 	assert_int_equal(pl_nvme_ctrlr_reset(ctrlr), 0);
 	assert_works(DEV);
 }
@@ -87,7 +87,7 @@ static void test_memory_given_up(void **state)
 	spy.read32 = real->read32;
 	assert_null(pl_nvme_ctrlr_heap(ctrlr, PL_MEM_CMB));
 	assert_null(pl_nvme_ctrlr_heap(ctrlr, PL_MEM_PMR));
-	assert_int_equal(real->read64(ctrlr->t, NVME_REG_CMBMSC), NVME_CMBMSC_CRE);
+	assert_int_equal(real->read64(nvme_func_of(ctrlr), NVME_REG_CMBMSC), NVME_CMBMSC_CRE);
 	assert_int_equal(reg(NVME_REG_PMRMSCL) & NVME_PMRMSC_CMSE, 0);
 	assert_int_equal(nvme_devmem_attach(ctrlr), 0);
 	pthread_mutex_unlock(&ctrlr->admin_lock);
@@ -169,7 +169,7 @@ static void test_memory_out_of_reach(void **state)
 	pl_mem_free(q);
 }
 
-static bool always(struct pl_nvme_transport *t)
+static bool always(struct nvme_func *t)
 {
 	(void)t;
 	return true;
@@ -212,10 +212,10 @@ static int setup(void **state)
 	if (rc)
 		return rc;
 	ctrlr = ctrlr_of(DEV);
-	real = ctrlr->t->ops;
+	real = nvme_func_of(ctrlr)->ops;
 	spy = *real;
 	spy.master = spy_master;
-	ctrlr->t->ops = &spy;
+	nvme_func_of(ctrlr)->ops = &spy;
 	return 0;
 }
 

@@ -83,7 +83,7 @@ static void test_use_after_unmap(void **state)
 	memset(mem, 0x55, 4 * PAGE);
 	assert_int_equal(pl_ioas_unmap(ioas, mem, 4 * PAGE), 0);
 	pl_ioas_stats(ioas, &before);
-	nvme_emu_counters(transport_of(DEV), &lost);
+	nvme_emu_counters(func_of(DEV), &lost);
 
 	/* The device reads: it sees that it cannot, and the medium stays as it was. */
 	assert_int_equal(CODE(run(ns, NVME_CMD_WRITE, mem + PAGE + 1024, 0, 2, 0)),
@@ -102,7 +102,7 @@ static void test_use_after_unmap(void **state)
 	assert_fault(mem + 512, PL_IOMMU_WRITE);
 	for (size_t i = 0; i < 4 * PAGE; i++)
 		assert_int_equal(mem[i], 0x55);
-	nvme_emu_counters(transport_of(DEV), &more);
+	nvme_emu_counters(func_of(DEV), &more);
 	assert_int_equal(more.refused_bytes - lost.refused_bytes, 512);
 	pl_ioas_stats(ioas, &after);
 	assert_int_equal(after.faults - before.faults, 4);

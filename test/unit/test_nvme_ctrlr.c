@@ -3,7 +3,8 @@
 #include "fixture.h"
 #include "pl_stop.h"
 
-#include "nvme_internal.h"
+#include "nvme_pcie.h"
+#include "pl_clock.h"
 #include "pl_log.h"
 
 #define DEV "nvme_emu0" /* the one that works */
@@ -280,7 +281,7 @@ static void test_bogus_behind_admin_answer(void **state)
 	assert_works(LIAR);
 }
 
-static int master_fails(struct pl_nvme_transport *t, bool on)
+static int master_fails(struct nvme_func *t, bool on)
 {
 	return on ? 0 : pl_fail(-EIO, "%s: its bus mastering stays on", t->name);
 }
@@ -289,9 +290,9 @@ static int master_fails(struct pl_nvme_transport *t, bool on)
  * reset. */
 static void test_buffers_kept(void **state)
 {
-	struct pl_nvme_transport *t = transport_of(LIAR);
-	const struct pl_nvme_transport_ops *ops = t->ops;
-	struct pl_nvme_transport_ops stubborn = *ops;
+	struct nvme_func *t = func_of(LIAR);
+	const struct nvme_func_ops *ops = t->ops;
+	struct nvme_func_ops stubborn = *ops;
 	size_t in_use = heap_in_use();
 
 	(void)state;
@@ -324,7 +325,7 @@ static void test_deadline(void **state)
 		uint64_t start = now_s();
 
 		arm(LIAR, NVME_EMU_FAULT_HANG);
-		c->deadline_ms = nvme_now_ms() + (i ? 1000000u : 10u);
+		c->deadline_ms = pl_now_ms() + (i ? 1000000u : 10u);
 		if (i)
 			pl_eal_request_stop(); /* the time is long, but somebody asks to stop */
 		assert_int_equal(pl_nvme_admin(c, &sqe, NULL, 0, NULL, NULL),

@@ -7,15 +7,16 @@
 
 #include <peerlane/pl_copy.h>
 
-#include "nvme_internal.h"
+#include "nvme_pcie.h"
+#include "pl_clock.h"
 #include "pl_log.h"
 #include "pl_stop.h"
 
 #define DEV "nvme_emu0"
 
 static struct pl_nvme_ctrlr *ctrlr;
-static const struct pl_nvme_transport_ops *real;
-static struct pl_nvme_transport_ops spy; /* looks on, and gives some answers itself */
+static const struct nvme_func_ops *real;
+static struct nvme_func_ops spy; /* looks on, and gives some answers itself */
 static unsigned int looks, master_off;
 
 /* Identify data of @cns has the @len bytes at @bytes at @offset. */
@@ -84,7 +85,7 @@ static void test_no_write_cache(void **state)
 
 /* ---- whether there is one at all ---- */
 
-static uint64_t reads_zero(struct pl_nvme_transport *t, uint32_t off)
+static uint64_t reads_zero(struct nvme_func *t, uint32_t off)
 {
 	return off == NVME_REG_CAP ? 0 : real->read64(t, off);
 }
@@ -102,7 +103,7 @@ static void test_offline(void **state)
 
 static uint32_t cmbloc, pmr_bir;
 
-static uint32_t wrong_place(struct pl_nvme_transport *t, uint32_t off)
+static uint32_t wrong_place(struct nvme_func *t, uint32_t off)
 {
 	uint32_t value = real->read32(t, off);
 
@@ -114,7 +115,7 @@ static uint32_t wrong_place(struct pl_nvme_transport *t, uint32_t off)
 }
 
 /* BAR 0 is as large as a CMB behind the registers needs. */
-static uint64_t large_bar(struct pl_nvme_transport *t, unsigned int bir)
+static uint64_t large_bar(struct nvme_func *t, unsigned int bir)
 {
 	return bir == 0 ? MIB(1) : real->bar_size(t, bir);
 }
@@ -122,7 +123,7 @@ static uint64_t large_bar(struct pl_nvme_transport *t, unsigned int bir)
 static unsigned int attached;
 
 /* Nothing is mapped where registers are; what would be is written down. */
-static int no_attach(struct pl_nvme_transport *t, unsigned int bir, uint64_t offset, size_t len,
+static int no_attach(struct nvme_func *t, unsigned int bir, uint64_t offset, size_t len,
 		     void *va, enum pl_mem_kind kind)
 {
 	attached++;
@@ -417,7 +418,7 @@ static void test_slow_answers(void **state)
 }
 
 /* Ready in 256 minutes, it says. */
-static uint32_t slow_pmr(struct pl_nvme_transport *t, uint32_t off)
+static uint32_t slow_pmr(struct nvme_func *t, uint32_t off)
 {
 	uint32_t value = real->read32(t, off);
 
@@ -441,7 +442,7 @@ static void test_slow_pmr(void **state)
 	spy.read32 = slow_pmr;
 	pthread_mutex_lock(&ctrlr->admin_lock);
 	nvme_devmem_detach(ctrlr);
-	ctrlr->deadline_ms = nvme_now_ms() + 100;
+	ctrlr->deadline_ms = pl_now_ms() + 100;
 	assert_int_equal(nvme_devmem_attach(ctrlr), 0);
 	ctrlr->deadline_ms = 0;
 	assert_null(pl_nvme_ctrlr_heap(ctrlr, PL_MEM_PMR));
@@ -456,7 +457,7 @@ static void test_slow_pmr(void **state)
 /* ---- until somebody has had enough ---- */
 
 /* Ready for ever, and Ctrl-C while that is waited for. */
-static uint32_t never_disabled(struct pl_nvme_transport *t, uint32_t off)
+static uint32_t never_disabled(struct nvme_func *t, uint32_t off)
 {
 	if (off != NVME_REG_CSTS)
 		return real->read32(t, off);
@@ -465,7 +466,7 @@ static uint32_t never_disabled(struct pl_nvme_transport *t, uint32_t off)
 	return NVME_CSTS_RDY;
 }
 
-static bool asks_to_stop(struct pl_nvme_transport *t)
+static bool asks_to_stop(struct nvme_func *t)
 {
 	(void)t;
 	if (++looks == 5)
@@ -505,7 +506,7 @@ static void test_stop_is_not_for_commands(void **state)
 	pl_stop_clear();
 }
 
-static uint32_t never_shut_down(struct pl_nvme_transport *t, uint32_t off)
+static uint32_t never_shut_down(struct nvme_func *t, uint32_t off)
 {
 	if (off != NVME_REG_CSTS)
 		return real->read32(t, off);
@@ -514,7 +515,7 @@ static uint32_t never_shut_down(struct pl_nvme_transport *t, uint32_t off)
 	return NVME_CSTS_RDY | NVME_CSTS_SHST_OCCURRING;
 }
 
-static int spy_master(struct pl_nvme_transport *t, bool on)
+static int spy_master(struct nvme_func *t, bool on)
 {
 	master_off += !on;
 	return real->master(t, on);
@@ -543,9 +544,9 @@ static int setup(void **state)
 	if (rc)
 		return rc;
 	ctrlr = ctrlr_of(DEV);
-	real = ctrlr->t->ops;
+	real = nvme_func_of(ctrlr)->ops;
 	spy = *real;
-	ctrlr->t->ops = &spy;
+	nvme_func_of(ctrlr)->ops = &spy;
 	return 0;
 }
 

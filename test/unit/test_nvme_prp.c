@@ -7,7 +7,7 @@
 
 #include <sys/mman.h>
 
-#include "nvme_internal.h"
+#include "nvme_pcie.h"
 
 #define DEV   "nvme_emu0" /* 512-byte blocks, MDTS 4 MiB */
 #define SMALL "nvme_emu1" /* MDTS 8 KiB */

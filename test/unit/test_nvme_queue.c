@@ -5,7 +5,7 @@
  */
 #include "fixture.h"
 
-#include "nvme_internal.h"
+#include "nvme_pcie.h"
 
 #define DEV     "nvme_emu0" /* 1024 entries, a CMB */
 #define BIG_DEV "nvme_emu1" /* could have 65536 entries */

@@ -9,7 +9,7 @@
 #include <rte_malloc.h>
 
 #include "mem_internal.h"
-#include "nvme_internal.h"
+#include "nvme_pcie.h"
 
 #define DEV   "nvme_emu0"
 #define NB    8u

@@ -5,7 +5,7 @@
  */
 #include "fixture.h"
 
-#include "nvme_internal.h"
+#include "nvme_pcie.h"
 
 struct walk {
 	uint64_t addr[1100]; /* of every page, and how many bytes of it */

@@ -13,7 +13,7 @@
 
 #include "copy_internal.h"
 #include "mem_private.h"
-#include "nvme_transport.h"
+#include "nvme_func.h"
 #include "pl_inject.h"
 
 #define TIMES 20
@@ -129,7 +129,7 @@ static void test_decoding_off(void **state)
 /* Revoked memory stays a hole at its address until its user unmaps it: a reset does. */
 static void test_hole(void **state)
 {
-	struct pl_nvme_transport *t = transport_of(DST);
+	struct nvme_func *t = func_of(DST);
 	struct pl_ioas *ioas = pl_ioas_default();
 	struct pl_ioas_stats before, after;
 	struct pl_mem_info cmb;
@@ -258,7 +258,7 @@ static void test_lost_at_the_end(void **state)
 		const struct victim *v = &victims[i];
 		struct pl_copy_opts opts = job_opts(v->via);
 		struct pl_copy *job = job_start(&opts);
-		struct pl_guard *guard = &transport_of(v->name)->guard;
+		struct pl_guard *guard = &func_of(v->name)->guard;
 		struct job_result result;
 		uint64_t complete = 0;
 

@@ -15,8 +15,8 @@
 #include <peerlane/pl_eal.h>
 
 #include "cli.h"
-#include "emu.h"
-#include "nvme_internal.h"
+#include "emu_test.h"
+#include "nvme_pcie.h"
 #include "options.h"
 #include "target.h"
 #include "verify.h"
@@ -61,7 +61,7 @@ static void inject(enum nvme_emu_fault fault, uint8_t opc, uint16_t status, uint
 		.fault = fault, .qid = 1, .opc = opc, .status = status, .count = count
 	};
 
-	nvme_emu_inject(target.ns->ctrlr->t, &in);
+	nvme_emu_inject(nvme_func_of(target.ns->ctrlr), &in);
 }
 
 static void start(struct worker *w, const char *workload, uint64_t count, bool verify)

@@ -98,11 +98,11 @@ static void test_target(void **state)
 	struct pl_copy *job = NULL;
 
 	(void)state;
-	nvme_emu_counters(transport_of(ZONED), &before);
+	nvme_emu_counters(func_of(ZONED), &before);
 	assert_int_equal(pl_copy_create(&opts, &job), -ENOTSUP);
 	assert_errmsg(ZONED " namespace 1 is zoned");
 	assert_null(job);
-	nvme_emu_counters(transport_of(ZONED), &after);
+	nvme_emu_counters(func_of(ZONED), &after);
 	assert_int_equal(after.io_commands, before.io_commands);
 }
 

@@ -164,7 +164,7 @@ static struct emu_devmem *devmem_of_bir(struct emu_ctrlr *c, unsigned int bir)
 	return NULL;
 }
 
-uint64_t emu_bar_size(struct pl_nvme_transport *t, unsigned int bir)
+uint64_t emu_bar_size(struct nvme_func *t, unsigned int bir)
 {
 	const struct emu_devmem *m = devmem_of_bir(emu_ctrlr(t), bir);
 
@@ -182,7 +182,7 @@ static void devmem_set_bus(struct emu_ctrlr *c, struct emu_devmem *m, uint64_t b
 	pthread_mutex_unlock(&c->lock);
 }
 
-int emu_mem_attach(struct pl_nvme_transport *t, unsigned int bir, uint64_t offset, size_t len,
+int emu_mem_attach(struct nvme_func *t, unsigned int bir, uint64_t offset, size_t len,
 		   void *va, enum pl_mem_kind kind)
 {
 	struct emu_ctrlr *c = emu_ctrlr(t);
@@ -217,7 +217,7 @@ int emu_mem_attach(struct pl_nvme_transport *t, unsigned int bir, uint64_t offse
 	return 0;
 }
 
-void emu_mem_detach(struct pl_nvme_transport *t, void *va, size_t len)
+void emu_mem_detach(struct nvme_func *t, void *va, size_t len)
 {
 	struct emu_ctrlr *c = emu_ctrlr(t);
 	struct emu_devmem *const mems[] = { &c->cmb, &c->pmr };
@@ -235,7 +235,7 @@ void emu_mem_detach(struct pl_nvme_transport *t, void *va, size_t len)
 }
 
 /* A legacy CMB answers where its BAR is, and the BAR is where it was attached. */
-int emu_bar_addr(struct pl_nvme_transport *t, unsigned int bir, uint64_t *addr)
+int emu_bar_addr(struct nvme_func *t, unsigned int bir, uint64_t *addr)
 {
 	(void)t;
 	(void)bir;

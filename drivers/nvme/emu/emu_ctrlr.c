@@ -173,7 +173,7 @@ static bool gone(const struct emu_ctrlr *c)
 	       __atomic_load_n(&c->mem_off, __ATOMIC_RELAXED);
 }
 
-uint32_t emu_read32(struct pl_nvme_transport *t, uint32_t off)
+uint32_t emu_read32(struct nvme_func *t, uint32_t off)
 {
 	struct emu_ctrlr *c = emu_ctrlr(t);
 	uint32_t val;
@@ -184,7 +184,7 @@ uint32_t emu_read32(struct pl_nvme_transport *t, uint32_t off)
 	return val;
 }
 
-uint64_t emu_read64(struct pl_nvme_transport *t, uint32_t off)
+uint64_t emu_read64(struct nvme_func *t, uint32_t off)
 {
 	struct emu_ctrlr *c = emu_ctrlr(t);
 	uint64_t val;
@@ -195,7 +195,7 @@ uint64_t emu_read64(struct pl_nvme_transport *t, uint32_t off)
 	return val;
 }
 
-void emu_write32(struct pl_nvme_transport *t, uint32_t off, uint32_t val)
+void emu_write32(struct nvme_func *t, uint32_t off, uint32_t val)
 {
 	struct emu_ctrlr *c = emu_ctrlr(t);
 
@@ -205,7 +205,7 @@ void emu_write32(struct pl_nvme_transport *t, uint32_t off, uint32_t val)
 	pthread_mutex_unlock(&c->lock);
 }
 
-void emu_write64(struct pl_nvme_transport *t, uint32_t off, uint64_t val)
+void emu_write64(struct nvme_func *t, uint32_t off, uint64_t val)
 {
 	struct emu_ctrlr *c = emu_ctrlr(t);
 

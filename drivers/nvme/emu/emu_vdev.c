@@ -27,8 +27,7 @@ static int open_media(struct emu_ctrlr *c)
 			err = emu_media_file_open(c->t.name, conf->path, conf->subsys, conf->size,
 						  conf->bs, &ns->media);
 		else
-			err = emu_media_ram_open(c->t.name, conf->size, conf->populate,
-						 &ns->media);
+			err = emu_media_ram_open(c->t.name, conf->size, conf->populate, &ns->media);
 		if (err == 0)
 			ns->nlb = ns->media->size / conf->bs;
 	}
@@ -63,7 +62,6 @@ static int bring_up(struct emu_ctrlr *c)
 	if (err < 0)
 		goto doorbells;
 	emu_regs_init(c);
-	c->slow_ms = (uint32_t)c->conf.slow;
 	emu_features_reset(c);
 	err = emu_thread_start(c);
 	if (err < 0)
@@ -81,9 +79,9 @@ media:
 }
 
 static int probe(const char *dev, const char *args, struct pl_ioas *ioas,
-		 struct pl_nvme_transport **transport);
+		 struct nvme_func **transport);
 
-static void remove_ctrlr(struct pl_nvme_transport *t)
+static void remove_ctrlr(struct nvme_func *t)
 {
 	struct emu_ctrlr *c = emu_ctrlr(t);
 
@@ -100,11 +98,12 @@ static void remove_ctrlr(struct pl_nvme_transport *t)
 	emu_doorbells_fini(c);
 	emu_devmem_fini(c);
 	close_media(c);
+	emu_fault_fini(&c->faults);
 	pthread_mutex_destroy(&c->lock);
 	free(c);
 }
 
-static void traffic(struct pl_nvme_transport *t, struct pl_nvme_traffic *out)
+static void traffic(struct nvme_func *t, struct pl_nvme_traffic *out)
 {
 	const uint64_t *from = &emu_ctrlr(t)->traffic.bytes[0][0][0];
 	uint64_t *to = &out->bytes[0][0][0];
@@ -113,7 +112,7 @@ static void traffic(struct pl_nvme_transport *t, struct pl_nvme_traffic *out)
 		to[i] = __atomic_load_n(&from[i], __ATOMIC_RELAXED);
 }
 
-static bool backing(struct pl_nvme_transport *t, uint32_t nsid, dev_t *dev, ino_t *ino)
+static bool backing(struct nvme_func *t, uint32_t nsid, dev_t *dev, ino_t *ino)
 {
 	const struct emu_ctrlr *c = emu_ctrlr(t);
 
@@ -124,10 +123,10 @@ static bool backing(struct pl_nvme_transport *t, uint32_t nsid, dev_t *dev, ino_
 	return true;
 }
 
-static const struct pl_nvme_transport_ops emu_ops = {
+static const struct nvme_func_ops emu_ops = {
 	.name = "nvme_emu",
 	.usage = emu_usage,
-	.pci = false,
+	.family = PL_IOAS_EMULATED,
 	.check = check,
 	.probe = probe,
 	.remove = remove_ctrlr,
@@ -145,10 +144,10 @@ static const struct pl_nvme_transport_ops emu_ops = {
 	.backing = backing,
 };
 
-PL_NVME_TRANSPORT(emu_ops)
+NVME_FUNC(emu_ops)
 
 static int probe(const char *dev, const char *args, struct pl_ioas *ioas,
-		 struct pl_nvme_transport **transport)
+		 struct nvme_func **transport)
 {
 	struct emu_ctrlr *c = pl_inject_hit() ? NULL : calloc(1, sizeof(*c));
 	int err;
@@ -166,8 +165,13 @@ static int probe(const char *dev, const char *args, struct pl_ioas *ioas,
 	c->t.ioas = ioas;
 	c->ioas = ioas;
 	pthread_mutex_init(&c->lock, NULL);
+	emu_fault_init(&c->faults);
+	for (uint32_t i = 0; i < c->conf.nb_faults; i++)
+		(void)emu_fault_add(&c->faults,
+				    &c->conf.faults[i]); /* as many as it has room for */
 	err = bring_up(c);
 	if (err < 0) {
+		emu_fault_fini(&c->faults);
 		pthread_mutex_destroy(&c->lock);
 		free(c);
 		return err;

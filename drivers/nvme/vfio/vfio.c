@@ -13,7 +13,7 @@
 #include <rte_io.h>
 
 #include "iommu_backend.h"
-#include "nvme_transport.h"
+#include "nvme_func.h"
 #include "pci_sysfs.h"
 #include "pl_inject.h"
 #include "pl_log.h"
@@ -26,10 +26,10 @@
  * 511 queue pairs at the usual stride. */
 #define BAR0_LEAST (NVME_REG_DOORBELLS + 4096u)
 
-static const struct pl_nvme_transport_ops vfio_ops;
+static const struct nvme_func_ops vfio_ops;
 
-struct vfio_transport {
-	struct pl_nvme_transport base;
+struct vfio_func {
+	struct nvme_func base;
 	struct vfio_dev *dev; /* the IO address space's */
 	uint8_t *bar0;
 	size_t bar0_len;
@@ -39,9 +39,9 @@ struct vfio_transport {
 	void *cmb;
 };
 
-static struct vfio_transport *of(struct pl_nvme_transport *t)
+static struct vfio_func *of(struct nvme_func *f)
 {
-	return container_of(t, struct vfio_transport, base);
+	return container_of(f, struct vfio_func, base);
 }
 
 /* Where queues' memory lies unless the queue pair's options say otherwise, and how much of the CMB
@@ -89,7 +89,7 @@ static int vfio_check(const char *dev, const char *text)
 	return parse_args(dev, text, &args);
 }
 
-static int map_bar0(struct vfio_transport *v)
+static int map_bar0(struct vfio_func *v)
 {
 	uint64_t size = vfio_dev_bar_size(v->dev, 0);
 	void *bar0;
@@ -114,9 +114,9 @@ static int map_bar0(struct vfio_transport *v)
 }
 
 static int vfio_probe(const char *dev, const char *text, struct pl_ioas *ioas,
-		      struct pl_nvme_transport **out)
+		      struct nvme_func **out)
 {
-	struct vfio_transport *v = pl_inject_hit() ? NULL : calloc(1, sizeof(*v));
+	struct vfio_func *v = pl_inject_hit() ? NULL : calloc(1, sizeof(*v));
 	struct vfio_args args;
 	long long node;
 	int rc;
@@ -154,9 +154,9 @@ free_v:
 	return rc;
 }
 
-static void vfio_remove(struct pl_nvme_transport *t)
+static void vfio_remove(struct nvme_func *f)
 {
-	struct vfio_transport *v = of(t);
+	struct vfio_func *v = of(f);
 
 	vfio_p2pmem_give(&v->chunk);
 	pl_guard_remove(v->bar0);
@@ -164,79 +164,79 @@ static void vfio_remove(struct pl_nvme_transport *t)
 	free(v);
 }
 
-static uint32_t vfio_read32(struct pl_nvme_transport *t, uint32_t off)
+static uint32_t vfio_read32(struct nvme_func *f, uint32_t off)
 {
-	return rte_read32(of(t)->bar0 + off);
+	return rte_read32(of(f)->bar0 + off);
 }
 
 /* 8-byte registers may be accessed as two halves, low first (3.1); not every path carries 8. */
-static uint64_t vfio_read64(struct pl_nvme_transport *t, uint32_t off)
+static uint64_t vfio_read64(struct nvme_func *f, uint32_t off)
 {
-	uint32_t low = rte_read32(of(t)->bar0 + off);
+	uint32_t low = rte_read32(of(f)->bar0 + off);
 
-	return low | (uint64_t)rte_read32(of(t)->bar0 + off + 4) << 32;
+	return low | (uint64_t)rte_read32(of(f)->bar0 + off + 4) << 32;
 }
 
-static void vfio_write32(struct pl_nvme_transport *t, uint32_t off, uint32_t val)
+static void vfio_write32(struct nvme_func *f, uint32_t off, uint32_t val)
 {
-	rte_write32(val, of(t)->bar0 + off);
+	rte_write32(val, of(f)->bar0 + off);
 }
 
 /* High half first: CMBMSC takes effect with the write of its low half, whose CRE and CMSE bits
  * enable what the base address above them must already say (3.1.15). */
-static void vfio_write64(struct pl_nvme_transport *t, uint32_t off, uint64_t val)
+static void vfio_write64(struct nvme_func *f, uint32_t off, uint64_t val)
 {
-	rte_write32((uint32_t)(val >> 32), of(t)->bar0 + off + 4);
-	rte_write32((uint32_t)val, of(t)->bar0 + off);
+	rte_write32((uint32_t)(val >> 32), of(f)->bar0 + off + 4);
+	rte_write32((uint32_t)val, of(f)->bar0 + off);
 }
 
 /* Registers that were replaced by ordinary memory are mapped again; device memory is when it is
  * attached again. A reset turned Relaxed Ordering on again. */
-static int vfio_decode(struct pl_nvme_transport *t)
+static int vfio_decode(struct nvme_func *f)
 {
-	struct vfio_transport *v = of(t);
+	struct vfio_func *v = of(f);
 	int rc = vfio_dev_decode(v->dev);
 	void *bar0;
 
 	if (rc == 0) {
 		vfio_dev_order(v->dev);
-		t->unordered = !v->dev->ordered;
+		f->unordered = !v->dev->ordered;
 	}
-	if (rc || !pl_guard_lost(&t->guard))
+	if (rc || !pl_guard_lost(&f->guard))
 		return rc;
 	rc = vfio_dev_map_bar(v->dev, 0, 0, v->bar0_len, v->bar0, &bar0);
 	if (rc == 0)
-		pl_guard_renew(&t->guard);
+		pl_guard_renew(&f->guard);
 	return rc;
 }
 
-static int vfio_master(struct pl_nvme_transport *t, bool on)
+static int vfio_master(struct nvme_func *f, bool on)
 {
-	return vfio_dev_master(of(t)->dev, on);
+	return vfio_dev_master(of(f)->dev, on);
 }
 
-static bool vfio_asked_back(struct pl_nvme_transport *t)
+static bool vfio_asked_back(struct nvme_func *f)
 {
-	return vfio_dev_asked_back(of(t)->dev);
+	return vfio_dev_asked_back(of(f)->dev);
 }
 
-static uint64_t vfio_bar_size(struct pl_nvme_transport *t, unsigned int bir)
+static uint64_t vfio_bar_size(struct nvme_func *f, unsigned int bir)
 {
-	return vfio_dev_bar_size(of(t)->dev, bir);
+	return vfio_dev_bar_size(of(f)->dev, bir);
 }
 
-static int vfio_bar_addr(struct pl_nvme_transport *t, unsigned int bir, uint64_t *addr)
+static int vfio_bar_addr(struct nvme_func *f, unsigned int bir, uint64_t *addr)
 {
-	return pci_sysfs_bar_addr(t->name, bir, addr);
+	return pci_sysfs_bar_addr(f->name, bir, addr);
 }
 
-static bool is_chunk(const struct vfio_transport *v, const void *va)
+static bool is_chunk(const struct vfio_func *v, const void *va)
 {
 	return v->chunk.fd >= 0 && va == v->cmb;
 }
 
 /* The CMB's bytes that lie at [*va, *va + *len) of the BAR from *offset on: all, or the chunk. */
-static void extent(const struct vfio_transport *v, uint8_t **va, uint64_t *offset, size_t *len)
+static void extent(const struct vfio_func *v, uint8_t **va, uint64_t *offset, size_t *len)
 {
 	if (!is_chunk(v, *va))
 		return;
@@ -245,17 +245,17 @@ static void extent(const struct vfio_transport *v, uint8_t **va, uint64_t *offse
 	*len = v->chunk.len;
 }
 
-static void vfio_mem_extent(struct pl_nvme_transport *t, void *va, size_t *first, size_t *len)
+static void vfio_mem_extent(struct nvme_func *f, void *va, size_t *first, size_t *len)
 {
 	uint8_t *at = va;
 	uint64_t offset;
 
-	extent(of(t), &at, &offset, len);
+	extent(of(f), &at, &offset, len);
 	*first = (size_t)(at - (uint8_t *)va);
 }
 
 /* Where the kernel's drivers share the CMB, what they gave us of it once is ours until remove(). */
-static int take_chunk(struct vfio_transport *v, unsigned int bir, uint64_t offset, size_t len,
+static int take_chunk(struct vfio_func *v, unsigned int bir, uint64_t offset, size_t len,
 		      void *va, enum pl_mem_kind kind)
 {
 	int rc;
@@ -274,14 +274,14 @@ static int take_chunk(struct vfio_transport *v, unsigned int bir, uint64_t offse
 }
 
 /* The next memory at this address may be another one. */
-static void leave_chunk(struct vfio_transport *v, const void *va)
+static void leave_chunk(struct vfio_func *v, const void *va)
 {
 	if (v->cmb == va)
 		v->cmb = NULL;
 }
 
 /* Memory that the kernel's drivers reach too is of use without any other peer. */
-static int import_chunk(struct vfio_transport *v, unsigned int bir, void *va)
+static int import_chunk(struct vfio_func *v, unsigned int bir, void *va)
 {
 	struct pl_ioas *ioas = v->base.ioas;
 	int rc = ioas->ops->import(ioas, v->dev, bir, v->chunk.offset, v->chunk.len, va);
@@ -294,7 +294,7 @@ static int import_chunk(struct vfio_transport *v, unsigned int bir, void *va)
 	return 0;
 }
 
-static void unmap(struct vfio_transport *v, void *at, size_t len, bool imported)
+static void unmap(struct vfio_func *v, void *at, size_t len, bool imported)
 {
 	struct pl_ioas *ioas = v->base.ioas;
 
@@ -303,10 +303,10 @@ static void unmap(struct vfio_transport *v, void *at, size_t len, bool imported)
 	(void)pl_window_clear(at, len);
 }
 
-static int vfio_mem_attach(struct pl_nvme_transport *t, unsigned int bir, uint64_t offset,
+static int vfio_mem_attach(struct nvme_func *f, unsigned int bir, uint64_t offset,
 			   size_t len, void *va, enum pl_mem_kind kind)
 {
-	struct vfio_transport *v = of(t);
+	struct vfio_func *v = of(f);
 	bool imported = false;
 	uint8_t *at = va;
 	void *mapped;
@@ -323,15 +323,15 @@ static int vfio_mem_attach(struct pl_nvme_transport *t, unsigned int bir, uint64
 		rc = vfio_p2pmem_map(v->dev, &v->chunk, at);
 		if (rc == 0)
 			rc = import_chunk(v, bir, at);
-		imported = rc == 0 && !t->no_peers;
+		imported = rc == 0 && !f->no_peers;
 	} else {
 		rc = vfio_dev_map_bar(v->dev, bir, offset, len, va, &mapped);
 		if (rc == 0)
-			rc = t->ioas->ops->import(t->ioas, v->dev, bir, offset, len, va);
+			rc = f->ioas->ops->import(f->ioas, v->dev, bir, offset, len, va);
 		imported = rc == 0;
 	}
 	if (rc == 0)
-		rc = pl_guard_add(&t->guard, at, len, 0);
+		rc = pl_guard_add(&f->guard, at, len, 0);
 	if (rc) {
 		unmap(v, at, len, imported);
 		leave_chunk(v, va);
@@ -339,10 +339,10 @@ static int vfio_mem_attach(struct pl_nvme_transport *t, unsigned int bir, uint64
 	return rc;
 }
 
-static void vfio_mem_detach(struct pl_nvme_transport *t, void *va, size_t len)
+static void vfio_mem_detach(struct nvme_func *f, void *va, size_t len)
 {
-	struct vfio_transport *v = of(t);
-	bool imported = !(is_chunk(v, va) && t->no_peers);
+	struct vfio_func *v = of(f);
+	bool imported = !(is_chunk(v, va) && f->no_peers);
 	uint64_t offset;
 	uint8_t *at = va;
 
@@ -352,10 +352,11 @@ static void vfio_mem_detach(struct pl_nvme_transport *t, void *va, size_t len)
 	leave_chunk(v, va);
 }
 
-static const struct pl_nvme_transport_ops vfio_ops = {
+static const struct nvme_func_ops vfio_ops = {
 	.name = "vfio",
 	.usage = USAGE,
-	.pci = true,
+	.by_address = true,
+	.family = PL_IOAS_PCI,
 	.check = vfio_check,
 	.probe = vfio_probe,
 	.remove = vfio_remove,
@@ -372,4 +373,4 @@ static const struct pl_nvme_transport_ops vfio_ops = {
 	.mem_extent = vfio_mem_extent,
 	.mem_detach = vfio_mem_detach,
 };
-PL_NVME_TRANSPORT(vfio_ops)
+NVME_FUNC(vfio_ops)

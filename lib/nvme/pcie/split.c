@@ -5,7 +5,7 @@
  * come free, and until the last one is issued the queue pair accepts nothing else, so ops larger
  * than the queue work and order of issue is kept.
  */
-#include "nvme_internal.h"
+#include "nvme_pcie.h"
 #include "pl_log.h"
 
 /* Builds one command: the SQE's dwords, an identifier and the data pointer. */

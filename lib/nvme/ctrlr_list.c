@@ -10,22 +10,22 @@
 #include "pl_log.h"
 #include "pl_subsystem.h"
 
-static struct pl_nvme_transport_entry *transports;
+static struct nvme_transport_entry *transports;
 static struct pl_nvme_ctrlr *ctrlrs; /* in the order of the command line */
 
-void pl_nvme_transport_register(struct pl_nvme_transport_entry *entry)
+void nvme_transport_register(struct nvme_transport_entry *entry)
 {
 	entry->next = transports;
 	transports = entry;
 }
 
-const struct pl_nvme_transport_ops *pl_nvme_transport_find(const char *dev)
+const struct nvme_transport_ops *nvme_transport_find(const char *dev)
 {
-	for (struct pl_nvme_transport_entry *e = transports; e; e = e->next) {
+	for (struct nvme_transport_entry *e = transports; e; e = e->next) {
 		size_t len = strlen(e->ops->name);
 		const char *number = dev + len;
 
-		if (e->ops->pci || strncmp(dev, e->ops->name, len) != 0 || !*number ||
+		if (e->ops->by_address || strncmp(dev, e->ops->name, len) != 0 || !*number ||
 		    strlen(number) > 4 || strspn(number, "0123456789") != strlen(number))
 			continue;
 		return e->ops;
@@ -35,10 +35,10 @@ const struct pl_nvme_transport_ops *pl_nvme_transport_find(const char *dev)
 
 static struct pl_subsystem nvme_subsystem;
 
-static const struct pl_nvme_transport_ops *find_pci(void)
+static const struct nvme_transport_ops *find_by_address(void)
 {
-	for (struct pl_nvme_transport_entry *e = transports; e; e = e->next)
-		if (e->ops->pci)
+	for (struct nvme_transport_entry *e = transports; e; e = e->next)
+		if (e->ops->by_address)
 			return e->ops;
 	return NULL;
 }
@@ -50,8 +50,8 @@ static const char *vdev_forms(void)
 	size_t at = 0;
 
 	forms[0] = '\0';
-	for (struct pl_nvme_transport_entry *e = transports; e; e = e->next)
-		if (!e->ops->pci && at < sizeof(forms))
+	for (struct nvme_transport_entry *e = transports; e; e = e->next)
+		if (!e->ops->by_address && at < sizeof(forms))
 			at += (size_t)snprintf(forms + at, sizeof(forms) - at, "%s%s",
 					       at ? " or " : "", e->ops->usage);
 	return forms;
@@ -61,18 +61,18 @@ static int nvme_check(const struct pl_eal_conf *conf)
 {
 	for (unsigned int i = 0; i < conf->nb_vdevs; i++) {
 		const struct pl_devarg *v = &conf->vdevs[i];
-		const struct pl_nvme_transport_ops *ops = pl_nvme_transport_find(v->name);
+		const struct nvme_transport_ops *ops = nvme_transport_find(v->name);
 		int rc;
 
 		if (!ops)
 			return pl_fail(-EINVAL, "--vdev '%s': no driver makes such a device; the form is "
 				       "%s", v->name, vdev_forms());
-		rc = ops->check(v->name, v->args);
+		rc = ops->check(ops, v->name, v->args);
 		if (rc)
 			return rc;
 	}
 	for (unsigned int i = 0; i < conf->nb_pcis; i++) {
-		const struct pl_nvme_transport_ops *ops = find_pci();
+		const struct nvme_transport_ops *ops = find_by_address();
 		int rc;
 
 		if (conf->pcis[i].owner != &nvme_subsystem)
@@ -80,18 +80,19 @@ static int nvme_check(const struct pl_eal_conf *conf)
 		if (!ops)
 			return pl_fail(-ENOTSUP, "-a '%s': this build drives no PCI devices, only emulated "
 				       "ones: --vdev %s", conf->pcis[i].name, vdev_forms());
-		rc = ops->check(conf->pcis[i].name, conf->pcis[i].args);
+		rc = ops->check(ops, conf->pcis[i].name, conf->pcis[i].args);
 		if (rc)
 			return rc;
 	}
 	return 0;
 }
 
-static int start_one(const struct pl_nvme_transport_ops *ops, const struct pl_devarg *devarg,
+static int start_one(const struct nvme_transport_ops *ops, const struct pl_devarg *devarg,
 		     struct pl_nvme_ctrlr ***tail)
 {
-	struct pl_nvme_transport *t;
-	int rc = ops->probe(devarg->name, devarg->args, pl_ioas_of(ops->pci), &t);
+	struct pl_ioas *ioas = pl_ioas_of_family(ops->family);
+	struct nvme_transport *t;
+	int rc = ops->probe(ops, devarg->name, devarg->args, ioas, &t);
 
 	if (rc)
 		return rc;
@@ -122,9 +123,9 @@ static int nvme_init(const struct pl_eal_conf *conf)
 
 	for (unsigned int i = 0; i < conf->nb_pcis && rc == 0; i++)
 		if (conf->pcis[i].owner == &nvme_subsystem)
-			rc = start_one(find_pci(), &conf->pcis[i], &tail);
+			rc = start_one(find_by_address(), &conf->pcis[i], &tail);
 	for (unsigned int i = 0; i < conf->nb_vdevs && rc == 0; i++)
-		rc = start_one(pl_nvme_transport_find(conf->vdevs[i].name), &conf->vdevs[i], &tail);
+		rc = start_one(nvme_transport_find(conf->vdevs[i].name), &conf->vdevs[i], &tail);
 	if (rc)
 		nvme_fini();
 	return rc;

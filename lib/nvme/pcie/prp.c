@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* PRP lists (4.3). Every slot owns a preallocated run of list pages. */
-#include "nvme_internal.h"
+#include "nvme_pcie.h"
 
 /* The last entry of a full list page points at the next page, so a page holds one entry less. */
 static uint32_t list_entries(uint32_t max_xfer)

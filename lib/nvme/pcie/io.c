@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The data path: submit and poll. Nothing here allocates, locks, makes a system call, divides or
+ * The data path: submit and poll, for rings and doorbells without a call; what another transport
+ * carries leaves by the doors that such a queue pair has for the unusual. Nothing here allocates, locks, makes a system call, divides or
  * translates; what can be decided at setup was. The one branch per op that leaves the loop is on
  * the op itself (its opcode, its size, its alignment).
  */
 #include <rte_branch_prediction.h>
 
-#include "nvme_internal.h"
+#include "nvme_pcie.h"
 #include "pl_log.h"
 
 static inline __rte_always_inline bool buffer_known(const void *buf, uint64_t len)
@@ -96,13 +97,22 @@ submit_rest(struct pl_nvme_qpair *qp, struct pl_nvme_op *const *at, struct pl_nv
 	return (uint16_t)done;
 }
 
+/* A queue pair that takes nothing, or is another transport's. */
+static uint16_t __attribute__((noinline, cold))
+submit_blocked(struct pl_nvme_qpair *qp, struct pl_nvme_op *const *ops, uint16_t n)
+{
+	if (qp->blocked != NVME_BLOCKED_DIVERTED || n == 0)
+		return 0;
+	return qp->ops->submit(qp, ops, n);
+}
+
 uint16_t pl_nvme_submit(struct pl_nvme_qpair *qp, struct pl_nvme_op *const *ops, uint16_t n)
 {
 	struct pl_nvme_op *const *stop = ops + n;
 	uint32_t done;
 
 	if (unlikely(qp->blocked || n == 0))
-		return 0;
+		return submit_blocked(qp, ops, n);
 	if (unlikely(n > qp->nb_free))
 		return submit_rest(qp, ops, stop, 0);
 	done = submit_fast(qp, &ops, stop);
@@ -183,14 +193,17 @@ static inline __rte_always_inline void slots_turn(struct pl_nvme_qpair *qp, size
 	qp->free_slots[head] = slot;
 }
 
-/* As the loop of pl_nvme_poll(), for what that leaves: parts of split ops, and completions that
- * name no command. @done ops were collected before @at. */
+/* As the loop of pl_nvme_poll(), for what that leaves: parts of split ops, completions that name no
+ * command, and queue pairs of other transports. @done ops were collected before @at. */
 static uint16_t __attribute__((noinline))
 poll_rest(struct pl_nvme_qpair *qp, struct pl_nvme_op **at, struct pl_nvme_op **stop, uint32_t done)
 {
 	const volatile struct pl_nvme_cqe *cqe = qp->cqe;
 	uint32_t phase = qp->cq_phase, nb_free = qp->nb_free;
 
+	if (qp->blocked & NVME_BLOCKED_DIVERTED)
+		return nvme_qpair_stopped(qp) ? 0
+					      : qp->ops->poll(qp, at, (uint16_t)(stop - at));
 	while (at < stop && !nvme_qpair_stopped(qp)) {
 		uint32_t dw3 = cqe_dw3(cqe), cid = cqe_key(dw3, phase);
 		size_t slot = cid & qp->slot_mask;
