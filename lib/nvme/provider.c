@@ -1,40 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/*
- * A controller as a provider of peer memory. Is its CMB or PMR still the memory that was handed out?
- * A reset clears CC.EN, and nobody but us sets it again; it may clear CMBMSC or PMRCTL too.
- */
+/* A controller as a provider of peer memory: the CMB and the PMR that its transport attached. */
 #include <stdio.h>
 
-#include "nvme_pcie.h"
+#include "nvme_internal.h"
 #include "pl_log.h"
-
-/* Enabled, ready, neither failed nor shut down (3.1.5, 3.1.6). */
-static bool running(const struct pl_nvme_ctrlr *c)
-{
-	uint32_t cc = nvme_read32(c, NVME_REG_CC), csts = nvme_read32(c, NVME_REG_CSTS);
-	uint32_t not_ours = NVME_CSTS_CFS | NVME_CSTS_SHST_MASK;
-
-	return cc != UINT32_MAX && csts != UINT32_MAX && (cc & NVME_CC_EN) &&
-	       !(cc & NVME_CC_SHN_MASK) && (csts & NVME_CSTS_RDY) && !(csts & not_ours);
-}
-
-static bool cmb_programmed(const struct pl_nvme_ctrlr *c)
-{
-	uint64_t want = (uintptr_t)c->cmb.va | NVME_CMBMSC_CMSE | NVME_CMBMSC_CRE;
-
-	return !NVME_CAP_CMBS(c->info.cap) ||
-	       (nvme_read32(c, NVME_REG_CMBMSC) == (uint32_t)want &&
-		nvme_read32(c, NVME_REG_CMBMSC + 4) == (uint32_t)(want >> 32));
-}
-
-static bool pmr_programmed(const struct pl_nvme_ctrlr *c)
-{
-	uint64_t want = (uintptr_t)c->pmr.va | NVME_PMRMSC_CMSE;
-
-	return (nvme_read32(c, NVME_REG_PMRCTL) & NVME_PMRCTL_EN) &&
-	       nvme_read32(c, NVME_REG_PMRMSCL) == (uint32_t)want &&
-	       nvme_read32(c, NVME_REG_PMRMSCU) == (uint32_t)(want >> 32);
-}
 
 static struct pl_nvme_ctrlr *of(const struct pl_p2p *p)
 {
@@ -73,34 +42,30 @@ static uint32_t provider_generation(const struct pl_p2p *p)
 
 static uint32_t provider_alive_reads(const struct pl_p2p *p, unsigned int memory)
 {
-	if (memory == NVME_PROVIDER_PMR)
-		return 2 + 3; /* CC and CSTS, PMRCTL and PMRMSC */
-	return 2 + (NVME_CAP_CMBS(of(p)->info.cap) ? 2 : 0);
+	return of(p)->t->ops->memory_alive_reads(of(p), memory);
 }
 
 static int provider_alive(const struct pl_p2p *p, unsigned int memory, uint32_t generation)
 {
 	const struct pl_nvme_ctrlr *c = of(p);
+	enum nvme_memory_state state = c->t->ops->memory_alive(c, memory);
 	const char *name = c->info.name, *label = p->memory[memory].label;
-	const struct nvme_devmem *mem = memory == NVME_PROVIDER_PMR ? &c->pmr : &c->cmb;
-	bool there = running(c);
-	bool placed = memory == NVME_PROVIDER_PMR ? pmr_programmed(c) : cmb_programmed(c);
 
 	/* Asked after the loads: they are what meets SIGBUS. */
 	if (nvme_ctrlr_lost(c))
 		return nvme_ctrlr_lost_fail(c);
-	if (!there || provider_generation(p) != generation)
+	if (state == NVME_MEMORY_DEAD || provider_generation(p) != generation)
 		return pl_fail(
 			-ENODEV,
 			"%s, whose %s holds the data, is gone, failed or was reset: what its "
 			"peers read there since may be anything",
 			name, label);
-	if (placed)
+	if (state == NVME_MEMORY_ALIVE)
 		return 0;
 	return pl_fail(-EREMOTEIO,
 		       "%s, whose %s holds the data, has it no longer at %p, where it was "
 		       "told to: it was reset or another programmed it",
-		       name, label, mem->va);
+		       name, label, memory == NVME_PROVIDER_PMR ? c->pmr.va : c->cmb.va);
 }
 
 static const struct pl_p2p_ops provider_ops = {
