@@ -80,6 +80,7 @@ struct pl_nvme_qpair {
 	/* setup and failures */
 	struct pl_nvme_ctrlr *ctrlr;
 	const struct nvme_transport_ops *ops; /* of its transport, which may be gone before it */
+	void *priv; /* that transport's */
 	int error; /* why submit took fewer ops than offered */
 	uint32_t nb_slots;
 	uint32_t prp_stride; /* bytes of one slot's PRP list */
