@@ -281,7 +281,7 @@ static int after_first(struct pl_nvme_ctrlr *c)
 	return c->t->ops->memory_attach ? c->t->ops->memory_attach(c) : 0;
 }
 
-int nvme_ctrlr_start(struct nvme_transport *t, struct pl_nvme_ctrlr **out)
+int nvme_ctrlr_start(struct nvme_transport *t, uint32_t number, struct pl_nvme_ctrlr **out)
 {
 	struct pl_nvme_ctrlr *c = pl_inject_hit() ? NULL : aligned_alloc(64, RTE_ALIGN(sizeof(*c), 64));
 	char why[512];
@@ -294,6 +294,7 @@ int nvme_ctrlr_start(struct nvme_transport *t, struct pl_nvme_ctrlr **out)
 	}
 	memset(c, 0, sizeof(*c));
 	c->t = t;
+	c->ns_tag = number << 16;
 	c->info.name = t->name;
 	c->info.transport = t->ops->name;
 	c->info.numa_node = t->numa_node;

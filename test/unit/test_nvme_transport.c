@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A transport that has neither registers in memory nor rings nor doorbells, known to this test alone:
- * what it takes to drive its controller is nvme_transport_ops and nothing else. It answers property
- * and queue operations from memory; a property can be made to fail, as one over a fabric may.
+ * A transport that has neither registers in memory nor rings nor doorbells, known to this test
+ * alone: what it takes to drive its controller is nvme_transport_ops and nothing else. It answers
+ * property and queue operations from memory; a property can be made to fail, as one over a fabric
+ * may.
  */
 #include "fixture.h"
 
@@ -11,14 +12,14 @@
 #include "nvme_internal.h"
 #include "pl_log.h"
 
-#define FAKE	"nvme_fake0"
-#define EMU	"nvme_emu0"
-#define BS	512u
-#define NLB	2048u
-#define QUEUES	3u
+#define FAKE    "nvme_fake0"
+#define EMU     "nvme_emu0"
+#define BS      512u
+#define NLB     2048u
+#define QUEUES  3u
 #define ENTRIES 64u
-#define MQES	(ENTRIES - 1u)
-#define CAP	(MQES | 1ull << 24 | 1ull << 37) /* 500 ms, NVM command set */
+#define MQES    (ENTRIES - 1u)
+#define CAP     (MQES | 1ull << 24 | 1ull << 37) /* 500 ms, NVM command set */
 
 #define MUST(what)                                                                 \
 	do {                                                                       \
@@ -54,8 +55,8 @@ static struct fake *of(const struct nvme_transport *t)
 
 static int fake_check(const struct nvme_transport_ops *self, const char *dev, const char *args)
 {
-	return *args ? pl_fail(-EINVAL, "--vdev %s: '%s' is not understood; the form is %s", dev, args,
-			       self->usage)
+	return *args ? pl_fail(-EINVAL, "--vdev %s: '%s' is not understood; the form is %s", dev,
+			       args, self->usage)
 		     : 0;
 }
 
@@ -67,9 +68,8 @@ static int fake_probe(const struct nvme_transport_ops *self, const char *dev, co
 	(void)args;
 	if (!f || !ioas)
 		return pl_fail(-ENOMEM, "%s: no memory", dev);
-	f->base = (struct nvme_transport){
-		.ops = self, .name = FAKE, .ioas = ioas, .numa_node = -1
-	};
+	f->base =
+		(struct nvme_transport){ .ops = self, .name = FAKE, .ioas = ioas, .numa_node = -1 };
 	probed++;
 	*t = &f->base;
 	return 0;
@@ -134,8 +134,9 @@ static int fake_revive(struct nvme_transport *t)
 	return 0;
 }
 
-static int fake_alloc(struct pl_nvme_ctrlr *ctrlr, uint16_t qid, uint32_t entries, uint32_t max_xfer,
-		      const struct pl_nvme_qpair_opts *opts, struct pl_nvme_qpair **out)
+static int fake_alloc(struct pl_nvme_ctrlr *ctrlr, uint16_t qid, uint32_t entries,
+		      uint32_t max_xfer, const struct pl_nvme_qpair_opts *opts,
+		      struct pl_nvme_qpair **out)
 {
 	struct pl_nvme_qpair *qp = nvme_qpair_alloc(ctrlr, qid, entries, max_xfer);
 
@@ -285,6 +286,19 @@ static const struct nvme_transport_ops fake_ops = {
 };
 NVME_TRANSPORT(fake_ops)
 
+/* Another one, of devices that have an address, but not of all. */
+static bool takes_some(const char *bdf)
+{
+	return strncmp(bdf, "00fa:", 5) == 0;
+}
+
+static const struct nvme_transport_ops some_ops = {
+	.name = "some",
+	.by_address = true,
+	.takes = takes_some,
+};
+static struct nvme_transport_entry some_entry = { .ops = &some_ops };
+
 /* ---- refused: before anything starts in this process ---- */
 
 static int start(void)
@@ -345,6 +359,17 @@ static void test_arguments(void **state)
 {
 	(void)state;
 	assert_int_equal(fixture_in_child(child_arguments, NULL), 0);
+}
+
+/* It and the one that takes any do not stand in each other's way, whichever registered first. */
+static void test_addresses(void **state)
+{
+	(void)state;
+	nvme_transport_register(&some_entry);
+	assert_ptr_equal(nvme_transport_of_address("00fa:01:00.0"), &some_ops);
+	assert_string_equal(nvme_transport_of_address("0000:01:00.0")->name, "vfio");
+	assert_null(nvme_transport_find("some0"));
+	assert_null(nvme_transport_find("00fa:01:00.0"));
 }
 
 /* ---- driven ---- */
@@ -506,11 +531,12 @@ int main(void)
 		cmocka_unit_test(test_no_property_get),
 		cmocka_unit_test(test_no_property_set),
 		cmocka_unit_test(test_arguments),
+		cmocka_unit_test(test_addresses),
 	};
 	const struct CMUnitTest driven[] = {
-		cmocka_unit_test(test_identified),   cmocka_unit_test(test_reads_and_writes),
-		cmocka_unit_test(test_bursts),	     cmocka_unit_test(test_queues_run_out),
-		cmocka_unit_test(test_copied),	     cmocka_unit_test(test_property_lost),
+		cmocka_unit_test(test_identified), cmocka_unit_test(test_reads_and_writes),
+		cmocka_unit_test(test_bursts),     cmocka_unit_test(test_queues_run_out),
+		cmocka_unit_test(test_copied),     cmocka_unit_test(test_property_lost),
 	};
 	int failed = cmocka_run_group_tests(refused, NULL, NULL);
 
