@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The private structures of the PCIe transport: controllers with registers and doorbells in a BAR. */
+/* The private structures of the PCIe transport. */
 #ifndef NVME_PCIE_H
 #define NVME_PCIE_H
 
@@ -38,9 +38,6 @@ int nvme_pcie_qpair_connect(struct pl_nvme_qpair *qp);
 bool nvme_pcie_qpair_disconnect(struct pl_nvme_qpair *qp);
 void nvme_pcie_qpair_free(struct pl_nvme_qpair *qp);
 void nvme_pcie_qpairs_leave_cmb(struct pl_nvme_ctrlr *ctrlr); /* its heap is about to go */
-
-/* io.c: stops a queue pair whose controller answered command @cid that is not in flight */
-void nvme_qpair_stop(struct pl_nvme_qpair *qp, uint32_t cid);
 
 /* prp.c */
 uint32_t nvme_prp_list_bytes(uint32_t max_xfer);
