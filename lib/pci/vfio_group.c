@@ -34,7 +34,8 @@ int vfio_group_open(const struct vfio_dev *dev, const char *module, struct vfio_
 	int fd;
 
 	if (pci_sysfs_link(dev->bdf, "iommu_group", name, sizeof(name)))
-		return pl_fail(-ENODEV, "%s is gone", dev->bdf); /* pci_sysfs_check_vfio() saw a group */
+		return pl_fail(-ENODEV, "%s is gone",
+			       dev->bdf); /* pci_sysfs_check_vfio() saw a group */
 	for (group = *list; group; group = group->next)
 		if (strcmp(group->name, name) == 0) {
 			*out = group;
