@@ -19,7 +19,7 @@ static void complete(struct emu_ctrlr *c, const struct emu_cmd *cmd, uint16_t st
 enum fate {
 	EXECUTED,
 	REFUSED, /* it has been answered, or never will be */
-	LAST,    /* the controller is not what it was: what else was fetched is lost */
+	LAST,    /* nor is what was fetched with it: the controller is not what it was */
 };
 
 static enum fate fate_of(struct emu_ctrlr *c, struct emu_cmd *cmd,
@@ -182,7 +182,8 @@ bool emu_sq_poll(struct emu_ctrlr *c, struct emu_sq *sq)
 	if (emu_fault_armed(&c->faults, EMU_FAULT_AT_POLL))
 		post_bogus(c, sq);
 	n = emu_sq_waiting(c, sq);
-	if (n == 0 || delayed(c, sq))
+	if (n == 0 ||
+	    ((sq->due || emu_fault_armed(&c->faults, EMU_FAULT_AT_FETCH)) && delayed(c, sq)))
 		return false;
 	/* Without room for its completion no command is begun. */
 	room = emu_cq_room(c, sq->cq);
