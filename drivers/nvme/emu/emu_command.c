@@ -5,6 +5,8 @@
 
 #include "emu.h"
 
+#define BATCH 16u /* SQEs fetched at once */
+
 static void complete(struct emu_ctrlr *c, const struct emu_cmd *cmd, uint16_t status)
 {
 	if (status == EMU_PENDING)
@@ -175,7 +177,7 @@ static bool delayed(struct emu_ctrlr *c, struct emu_sq *sq)
 
 bool emu_sq_poll(struct emu_ctrlr *c, struct emu_sq *sq)
 {
-	struct pl_nvme_sqe sqes[EMU_BATCH];
+	struct pl_nvme_sqe sqes[BATCH];
 	struct emu_cmd cmd = { .sq = sq };
 	uint32_t n, room;
 
@@ -188,7 +190,7 @@ bool emu_sq_poll(struct emu_ctrlr *c, struct emu_sq *sq)
 	/* Without room for its completion no command is begun. */
 	room = emu_cq_room(c, sq->cq);
 	n = n < room ? n : room;
-	n = n < EMU_BATCH ? n : EMU_BATCH;
+	n = n < BATCH ? n : BATCH;
 	if (n == 0)
 		return false;
 	if (emu_sq_fetch(c, sq, sqes, &n) != NVME_SC_SUCCESS) {
