@@ -111,8 +111,8 @@ int app_copy_opts_set(struct pl_copy_opts *opts, const struct app_target *src,
 	if (rc)
 		return rc;
 	if (via->via == PL_COPY_VIA_DEVICE) {
-		opts->via_ctrlr = pl_nvme_ctrlr_get(via->device);
-		if (!opts->via_ctrlr)
+		opts->via_provider = pl_p2p_get(via->device);
+		if (!opts->via_provider)
 			return app_fail(-ENOENT, "--via %s: %s", via->text, pl_errmsg());
 	}
 	return 0;

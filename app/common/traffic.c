@@ -12,6 +12,7 @@ static const struct {
 	[PL_TRAFFIC_OWN_PMR] = { "own PMR", "own_pmr" },
 	[PL_TRAFFIC_PEER_CMB] = { "peer CMB", "peer_cmb" },
 	[PL_TRAFFIC_PEER_PMR] = { "peer PMR", "peer_pmr" },
+	[PL_TRAFFIC_PEER_BAR] = { "peer BAR", "peer_bar" },
 };
 
 static const char *const class_keys[PL_TRAFFIC_CLASSES] = {

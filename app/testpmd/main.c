@@ -11,48 +11,42 @@
 #include <peerlane/pl_iommu.h>
 #include <rte_lcore.h>
 
+#include "batch.h"
 #include "report_json.h"
 #include "stop.h"
-#include "testpmd.h"
-#include "workload.h"
 
-static json_t *document(const struct testpmd *t)
+static json_t *document(const struct engine_report *report)
 {
 	json_t *options =
 		json_pack("{s:s, s:s, s:i}", "ioengine", "peerlane", "iommu",
 			  pl_ioas_backend(pl_ioas_default()), "lcores", (int)rte_lcore_count());
-	json_t *doc = app_json_document(options, t->jobs);
+	json_t *doc = app_json_document(options, report->jobs);
 
-	if (doc && t->peerlane)
-		json_object_set_new(doc, "peerlane", t->peerlane);
+	if (doc && report->peerlane)
+		json_object_set_new(doc, "peerlane", report->peerlane);
 	return doc;
 }
 
 /* Between init and cleanup. */
 static int run(const struct app_cli *cli, const struct testpmd_opts *o, struct app_json_file *json)
 {
-	struct testpmd t = {
-		.cli = cli,
-		.opts = o,
-		.human = json->human,
-		.hz = rte_get_tsc_hz(),
-		.jobs = json_array(),
-	};
+	struct engine_env env = { .opts = o, .human = json->human, .hz = rte_get_tsc_hz() };
+	struct engine_report report = { .cli = cli, .human = json->human, .jobs = json_array() };
 	int status;
 
-	status = o->workload->next ? io_run(&t) : copy_run(&t);
-	if (!json_array_size(t.jobs)) {
+	status = batch_run(&env, &report);
+	if (!json_array_size(report.jobs)) {
 		if (status == APP_EXIT_OK && json->path) {
 			app_fail(-ENOMEM, "--json %s: out of memory", json->path);
 			app_cli_error(cli);
 			status = APP_EXIT_FAIL;
 		}
-		json_decref(t.jobs);
-		json_decref(t.peerlane);
+		json_decref(report.jobs);
+		json_decref(report.peerlane);
 		return status;
 	}
-	fflush(t.human);
-	if (app_json_write(json, document(&t))) {
+	fflush(json->human);
+	if (app_json_write(json, document(&report))) {
 		app_cli_error(cli);
 		return APP_EXIT_FAIL;
 	}

@@ -3,9 +3,9 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "engine.h"
 #include "options.h"
 #include "size.h"
-#include "workload.h"
 
 #define MAX_BS (64u << 20)
 /* A queue has at most 65536 entries (CAP.MQES is 16 bits, 0's based) and one stays empty. */
@@ -89,7 +89,7 @@ static int parse_workload(const char *name, struct testpmd_opts *o)
 	o->workload = workload_find(name);
 	if (!o->workload)
 		return app_fail(-EINVAL, "-w %s: no such workload; accepted is %s", name,
-				workload_names(names, sizeof(names)));
+				workload_names(NULL, names, sizeof(names)));
 	return 0;
 }
 
@@ -162,8 +162,8 @@ static int settle(struct testpmd_opts *o, const struct given *given)
 
 	if (!o->workload)
 		return app_fail(-EINVAL, "-w is missing; accepted is %s",
-				workload_names(names, sizeof(names)));
-	copy = o->workload->next == NULL;
+				workload_names(NULL, names, sizeof(names)));
+	copy = !strcmp(o->workload->engine->name, "copy");
 	if (given->mix && !o->workload->mixed)
 		return app_fail(-EINVAL, "-M %u: only rw and randrw mix reads and writes, not %s",
 				o->rwmixread, o->workload->name);

@@ -3,14 +3,15 @@
 #include <stdio.h>
 
 #include "check.h"
+#include "lender.h"
 #include "options.h"
 #include "report_json.h"
 
 /* Takes what it is given. */
-static json_t *document(json_t *ctrlrs, json_t *checks, bool ready)
+static json_t *document(json_t *ctrlrs, json_t *lenders, json_t *checks, bool ready)
 {
-	json_t *doc = json_pack("{s:s, s:o}", "peerlane version", "peerlane-" APP_VERSION,
-				"controllers", ctrlrs);
+	json_t *doc = json_pack("{s:s, s:o, s:o}", "peerlane version", "peerlane-" APP_VERSION,
+				"controllers", ctrlrs, "lenders", lenders);
 
 	if (doc && checks) {
 		json_object_set_new(doc, "checks", checks);
@@ -25,15 +26,23 @@ static int run(const struct topo_opts *o, const struct topo_host *host, struct a
 	struct check_run checks_run = { 0 };
 	json_t *checks_json = NULL;
 	bool ready = true;
+	struct topo_lenders lenders;
 	struct topo_list list;
 	int rc = topo_list_read(host, &list);
 
 	if (rc)
 		return rc;
-	if (o->check)
+	rc = topo_lenders_read(&lenders);
+	if (rc) {
+		topo_list_free(&list);
+		return rc;
+	}
+	if (o->check) {
 		rc = check_all(&checks_run, host, &list, o->bdfs, o->nb_bdfs, o->mem);
-	else
+	} else {
 		topo_list_print(&list, json->human);
+		topo_lenders_print(&lenders, json->human);
+	}
 	if (o->check && !rc) {
 		check_print(&checks_run, json->human);
 		ready = !check_count(&checks_run, CHECK_FAIL);
@@ -42,7 +51,10 @@ static int run(const struct topo_opts *o, const struct topo_host *host, struct a
 	}
 	fflush(json->human);
 	if (o->json && !rc)
-		rc = app_json_write(json, document(topo_list_json(&list), checks_json, ready));
+		rc = app_json_write(json, document(topo_list_json(&list),
+						   topo_lenders_json(&lenders), checks_json,
+						   ready));
+	topo_lenders_free(&lenders);
 	topo_list_free(&list);
 	return rc ? rc : ready ? APP_EXIT_OK : APP_EXIT_FAIL;
 }

@@ -48,9 +48,9 @@ static int alloc_state(struct pl_copy *job)
 
 static void release_provider(struct pl_copy *job)
 {
-	nvme_devmem_proof_end(&job->proof);
+	p2p_proof_end(&job->proof);
 	if (job->using)
-		nvme_ctrlr_unuse(job->provider);
+		job->provider->ops->unuse(job->provider);
 	job->using = false;
 }
 
@@ -59,7 +59,7 @@ static int take_provider(struct pl_copy *job)
 {
 	if (!job->provider)
 		return 0;
-	nvme_ctrlr_use(job->provider);
+	job->provider->ops->use(job->provider);
 	job->using = true;
 	return 0;
 }
@@ -126,7 +126,7 @@ static void say_unproven(struct pl_copy *job)
 		snprintf(p->unproven, sizeof(p->unproven),
 			 "%smemory of %s that stops decoding and comes back "
 			 "unchanged",
-			 job->src.ctrlr == job->provider ? "" : "that data lands, ", p->provider);
+			 job->src.own == job->provider ? "" : "that data lands, ", p->provider);
 }
 
 static void warn_of_others(struct pl_copy *job)
@@ -165,7 +165,7 @@ int pl_copy_create(const struct pl_copy_opts *given, struct pl_copy **out)
 		rc = alloc_bufs(job);
 	/* Behind the buffers, which are to have the longest run. */
 	if (rc == 0 && job->provider)
-		rc = nvme_devmem_proof_begin(job->provider, job->plan.kind, &job->proof);
+		rc = p2p_proof_begin(job->provider, job->memory, &job->proof);
 	if (rc == 0)
 		rc = job->src.ops->open(&job->src, job);
 	if (rc == 0)
@@ -256,12 +256,12 @@ static void end_verifying(struct pl_copy *job)
 /* Nobody is to wait for a long copy who unbinds a controller. */
 static int asked_back(const struct pl_copy *job)
 {
-	struct pl_nvme_ctrlr *const ctrlrs[] = { job->src.ctrlr, job->dst.ctrlr, job->provider };
+	struct pl_p2p *const devices[] = { job->src.own, job->dst.own, job->provider };
 	int rc = 0;
 
-	for (size_t i = 0; i < RTE_DIM(ctrlrs) && rc == 0; i++)
-		if (ctrlrs[i])
-			rc = nvme_ctrlr_asked_back(ctrlrs[i]);
+	for (size_t i = 0; i < RTE_DIM(devices) && rc == 0; i++)
+		if (devices[i])
+			rc = devices[i]->ops->asked_back(devices[i]);
 	return rc;
 }
 

@@ -12,6 +12,8 @@
 
 #include <peerlane/pl_copy.h>
 
+#include "p2p_provider.h"
+
 #include "medium.h"
 
 struct pl_copy;
@@ -46,8 +48,9 @@ struct copy_end_ops {
 	int (*check_range)(const struct copy_end *end, uint64_t n, const char *what);
 	/* What the @len bytes from the start on are made of. 0, -ENOMEM or -ENOTSUP. */
 	int (*medium)(const struct copy_end *end, uint64_t len, struct copy_medium *medium);
-	/* Whether a provider of this kind could be reached; says nothing about the fabric. */
-	bool (*reaches)(const struct copy_end *end, const struct pl_nvme_ctrlr *provider);
+	/* Whether the provider's memory could be reached; says nothing about the fabric. If not, why. */
+	bool (*reaches)(const struct copy_end *end, const struct pl_p2p *provider,
+			struct pl_p2p_path *path);
 	/* One read proves that there is a way to the provider's memory. 0; -EREMOTEIO: there is
 	 * none; other errors are not the way's. NULL: this is known already. */
 	int (*probe)(const struct copy_end *end, struct pl_p2p_heap *heap, const char *provider);
@@ -87,6 +90,7 @@ struct copy_end {
 	const char *name;            /* "nvme_emu0", "file:a.img" */
 	char place[160];             /* "nvme_emu0 namespace 1", "file:a.img" */
 	struct pl_nvme_ctrlr *ctrlr; /* NULL: a file */
+	struct pl_p2p *own;	     /* its device as a provider; NULL: it lends no memory */
 	uint32_t unit;               /* bytes of what positions count: the LBA size, 1 in a file */
 	uint32_t block;              /* bytes that I/O is a multiple of */
 	uint64_t first;              /* start of the range, units */

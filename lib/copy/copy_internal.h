@@ -12,6 +12,7 @@
 
 #include "copy_end.h"
 #include "nvme_internal.h"
+#include "p2p_proof.h"
 #include "range_set.h"
 
 #define COPY_DEFAULT_CHUNK (128u << 10)
@@ -52,7 +53,8 @@ struct pl_copy {
 	int error; /* first failure; the job drains, then ends with it */
 	char message[512]; /* and what pl_errmsg() said of it */
 
-	struct pl_nvme_ctrlr *provider; /* of the buffers; NULL: host memory */
+	struct pl_p2p *provider; /* of the buffers; NULL: host memory */
+	unsigned int memory;	 /* which of it */
 	struct pl_p2p_heap *heap;
 	uint8_t *bufs;
 	size_t buf_stride;
@@ -67,7 +69,7 @@ struct pl_copy {
 	bool late; /* one of them, longer than a fabric takes */
 	uint32_t nb_landed;
 	uint32_t nb_written;
-	struct nvme_devmem_proof proof; /* of the provider */
+	struct p2p_proof proof; /* of the provider */
 	uint64_t next_chunk;
 	struct copy_range_set acked;	/* chunks */
 	struct copy_range_set verified; /* chunks that compared equal */

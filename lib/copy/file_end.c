@@ -71,10 +71,12 @@ static int file_medium(const struct copy_end *end, uint64_t len, struct copy_med
 			: copy_medium_add_file(medium, f->dev, f->ino, span);
 }
 
-static bool file_reaches(const struct copy_end *end, const struct pl_nvme_ctrlr *provider)
+static bool file_reaches(const struct copy_end *end, const struct pl_p2p *provider,
+			 struct pl_p2p_path *path)
 {
 	(void)end;
 	(void)provider;
+	(void)path;
 	return true; /* as far as anybody knows: probe() asks */
 }
 
@@ -84,6 +86,18 @@ static int end_probe(const struct copy_end *end, struct pl_p2p_heap *heap, const
 }
 
 /* ---- the ring and the space ---- */
+
+static enum pl_traffic_mem peer_mem(enum pl_mem_kind kind)
+{
+	switch (kind) {
+	case PL_MEM_PMR:
+		return PL_TRAFFIC_PEER_PMR;
+	case PL_MEM_BAR:
+		return PL_TRAFFIC_PEER_BAR;
+	default:
+		return PL_TRAFFIC_PEER_CMB;
+	}
+}
 
 static int file_open(struct copy_end *end, struct pl_copy *job)
 {
@@ -100,8 +114,7 @@ static int file_open(struct copy_end *end, struct pl_copy *job)
 	if (rc)
 		return rc;
 	if (job->heap) {
-		q->peer_mem =
-			job->plan.kind == PL_MEM_PMR ? PL_TRAFFIC_PEER_PMR : PL_TRAFFIC_PEER_CMB;
+		q->peer_mem = peer_mem(job->plan.kind);
 	} else {
 		file_ring_add_region(q, job->bufs, len);
 	}
@@ -453,6 +466,7 @@ void file_end_init(struct copy_end *end, struct pl_copy_file *file, uint64_t off
 	end->name = file->name;
 	snprintf(end->place, sizeof(end->place), "%s", file->name);
 	end->ctrlr = NULL;
+	end->own = NULL;
 	end->unit = 1;
 	end->block = file->align;
 	end->sync_by = "fdatasync()";

@@ -39,10 +39,11 @@ static int nvme_medium(const struct copy_end *end, uint64_t len, struct copy_med
 	return copy_medium_add_ns(medium, ns, span);
 }
 
-/* Emulated and PCI controllers share no address space: neither reaches the other's memory. */
-static bool nvme_reaches(const struct copy_end *end, const struct pl_nvme_ctrlr *provider)
+static bool nvme_reaches(const struct copy_end *end, const struct pl_p2p *provider,
+			 struct pl_p2p_path *path)
 {
-	return nvme_ctrlr_reaches(end->ctrlr, provider);
+	pl_p2p_path(provider, end->own, path);
+	return path->way != PL_P2P_NO_WAY;
 }
 
 static int nvme_open(struct copy_end *end, struct pl_copy *job)
@@ -192,6 +193,7 @@ void nvme_end_init(struct copy_end *end, struct pl_nvme_ns *ns, uint64_t slba, b
 	end->name = info.name;
 	snprintf(end->place, sizeof(end->place), "%s namespace %u", info.name, ns->nsid);
 	end->ctrlr = ns->ctrlr;
+	end->own = pl_nvme_ctrlr_p2p(ns->ctrlr);
 	end->unit = 1u << ns->lba_shift;
 	end->block = end->unit;
 	end->sync_by = info.vwc ? "Flush" : "";

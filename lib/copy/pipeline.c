@@ -28,8 +28,8 @@ void copy_fail(struct pl_copy *job, int err)
 	if (job->error)
 		return;
 	/* The CPU knows more than that data did not arrive. */
-	if (job->provider && nvme_ctrlr_lost(job->provider))
-		err = nvme_ctrlr_lost_fail(job->provider);
+	if (job->provider && job->provider->ops->lost(job->provider))
+		err = -ENODEV;
 	job->error = err;
 	snprintf(job->message, sizeof(job->message), "%s", pl_errmsg());
 }
@@ -72,7 +72,7 @@ static int prove(struct pl_copy *job)
 		return 0;
 	job->stats.proofs++;
 	job->stats.device_reads += job->proof.reads;
-	return nvme_devmem_proof_check(&job->proof);
+	return p2p_proof_check(&job->proof);
 }
 
 /* Looks once more at the chunks that had not landed. While one is late, no others follow it: most

@@ -14,37 +14,11 @@
 #include "nvme_internal.h"
 #include "pl_log.h"
 
-enum role { ROLE_DST, ROLE_SRC, ROLE_THIRD };
-
-/* Whether @ctrlr may use its own memory of this kind for its leg (CMBSZ.WDS and RDS, PMRCAP). */
-static bool allowed(const struct pl_nvme_ctrlr *ctrlr, enum pl_mem_kind kind, enum role role)
+static bool reachable(const struct pl_copy *job, const struct pl_p2p *provider,
+		      struct pl_p2p_path *path)
 {
-	struct pl_nvme_ctrlr_info info;
-	bool cmb = kind == PL_MEM_CMB;
-
-	pl_nvme_ctrlr_info(ctrlr, &info);
-	switch (role) {
-	case ROLE_DST:
-		return cmb ? info.cmbsz & NVME_CMBSZ_WDS : info.pmrcap & NVME_PMRCAP_WDS;
-	case ROLE_SRC:
-		return cmb ? info.cmbsz & NVME_CMBSZ_RDS : info.pmrcap & NVME_PMRCAP_RDS;
-	default:
-		return true; /* it only holds what others read and write */
-	}
-}
-
-static const char *ctrlr_name(const struct pl_nvme_ctrlr *ctrlr)
-{
-	struct pl_nvme_ctrlr_info info;
-
-	pl_nvme_ctrlr_info(ctrlr, &info);
-	return info.name;
-}
-
-static bool reachable(const struct pl_copy *job, const struct pl_nvme_ctrlr *provider)
-{
-	return job->src.ops->reaches(&job->src, provider) &&
-	       job->dst.ops->reaches(&job->dst, provider);
+	return job->src.ops->reaches(&job->src, provider, path) &&
+	       job->dst.ops->reaches(&job->dst, provider, path);
 }
 
 static bool has_file(const struct pl_copy *job)
@@ -64,15 +38,12 @@ static int probe(const struct pl_copy *job, struct pl_p2p_heap *heap, const char
 	return rc;
 }
 
-/* A source that is also the destination moves both legs through its own memory. */
-static bool role_allowed(const struct pl_copy *job, const struct pl_nvme_ctrlr *ctrlr,
-			 enum pl_mem_kind kind)
+/* A device needs a right to use its own memory for its leg; a third one only holds what others read
+ * and write. A source that is also the destination moves both legs through its own. */
+static bool role_allowed(const struct pl_copy *job, const struct pl_p2p *provider, uint32_t own)
 {
-	bool is_src = ctrlr == job->src.ctrlr, is_dst = ctrlr == job->dst.ctrlr;
-
-	return (!is_dst || allowed(ctrlr, kind, ROLE_DST)) &&
-	       (!is_src || allowed(ctrlr, kind, ROLE_SRC)) &&
-	       (is_src || is_dst || allowed(ctrlr, kind, ROLE_THIRD));
+	return (provider != job->dst.own || own & P2P_WDS) &&
+	       (provider != job->src.own || own & P2P_RDS);
 }
 
 /* Bytes in a row for chunks: the canary of the proof takes a page, of what is left elsewhere or of
@@ -93,71 +64,73 @@ static uint32_t depth_that_fits(const struct pl_copy *job, struct pl_p2p_heap *h
 	return (uint32_t)RTE_MIN(room_for_chunks(heap) / job->buf_stride, (size_t)job->plan.depth);
 }
 
-static int too_small(const struct pl_copy *job, const struct pl_nvme_ctrlr *ctrlr,
-		     enum pl_mem_kind kind, bool depth_given)
+static int too_small(const struct pl_copy *job, const struct pl_p2p *provider,
+		     const struct p2p_memory *m, bool depth_given)
 {
-	size_t room = room_for_chunks(pl_nvme_ctrlr_heap(ctrlr, kind));
+	size_t room = room_for_chunks(m->heap);
 	size_t fit = room / job->buf_stride;
 
 	if (fit == 0)
 		return pl_fail(-EINVAL,
 			       "the %s of %s has %zu KiB free beside the canary's page, too "
 			       "small for one chunk of %u bytes: lower -o, or use --via host",
-			       pl_mem_kind_name(kind), ctrlr_name(ctrlr), room >> 10,
-			       job->plan.chunk);
+			       m->label, provider->name, room >> 10, job->plan.chunk);
 	return pl_fail(-EINVAL,
 		       "the %s of %s has %zu KiB free beside the canary's page, too small "
 		       "for depth %u x %u bytes%s: use -q %zu or less, a smaller -o, or --via host",
-		       pl_mem_kind_name(kind), ctrlr_name(ctrlr), room >> 10, job->plan.depth,
-		       job->plan.chunk, depth_given ? "" : " (the default)", fit);
+		       m->label, provider->name, room >> 10, job->plan.depth, job->plan.chunk,
+		       depth_given ? "" : " (the default)", fit);
 }
 
-static void take(struct pl_copy *job, struct pl_nvme_ctrlr *ctrlr, enum pl_mem_kind kind,
-		 uint32_t depth)
+static void take(struct pl_copy *job, struct pl_p2p *provider, unsigned int memory, uint32_t depth)
 {
+	const struct p2p_memory *m = &provider->memory[memory];
 	struct pl_copy_plan *p = &job->plan;
-	const struct pl_nvme_ctrlr *src = job->src.ctrlr, *dst = job->dst.ctrlr;
 
-	p->via = ctrlr == dst ? PL_COPY_VIA_DST : ctrlr == src ? PL_COPY_VIA_SRC : PL_COPY_VIA_DEVICE;
+	p->via = provider == job->dst.own   ? PL_COPY_VIA_DST
+		 : provider == job->src.own ? PL_COPY_VIA_SRC
+					    : PL_COPY_VIA_DEVICE;
 	p->p2p = true;
-	p->kind = kind;
+	p->kind = m->kind;
 	p->depth_reduced = depth < p->depth;
 	p->depth = depth;
-	snprintf(p->provider, sizeof(p->provider), "%s", ctrlr_name(ctrlr));
-	snprintf(p->path, sizeof(p->path), "%s -> %s %s -> %s", job->src.name, p->provider,
-		 pl_mem_kind_name(kind), job->dst.name);
+	snprintf(p->provider, sizeof(p->provider), "%s", provider->name);
+	snprintf(p->label, sizeof(p->label), "%s", m->label);
+	snprintf(p->path, sizeof(p->path), "%s -> %s %s -> %s", job->src.name, provider->name,
+		 m->label, job->dst.name);
 	/* Its own writes need no proof; another controller's posted writes do. */
-	p->landing_check = p->landing_check && ctrlr != src;
-	job->provider = ctrlr;
-	job->heap = pl_nvme_ctrlr_heap(ctrlr, kind);
+	p->landing_check = p->landing_check && provider != job->src.own;
+	job->provider = provider;
+	job->memory = memory;
+	job->heap = m->heap;
 }
 
 /* 0 and taken; -ENOENT without a message if there is no such memory; -EINVAL if it is too small;
  * -EREMOTEIO if there is no way to it, and what else a probe may end with. */
-static int try_ctrlr(struct pl_copy *job, struct pl_nvme_ctrlr *ctrlr, bool depth_given)
+static int try_provider(struct pl_copy *job, struct pl_p2p *provider, bool depth_given)
 {
-	const enum pl_mem_kind kinds[] = { PL_MEM_CMB, PL_MEM_PMR };
+	struct pl_p2p_path path;
 	int rc = -ENOENT;
 
-	if (!ctrlr || !reachable(job, ctrlr))
+	if (!provider || !reachable(job, provider, &path))
 		return rc;
-	for (size_t i = 0; i < RTE_DIM(kinds); i++) {
-		struct pl_p2p_heap *heap = pl_nvme_ctrlr_heap(ctrlr, kinds[i]);
+	for (unsigned int i = 0; i < provider->nb_memories; i++) {
+		const struct p2p_memory *m = &provider->memory[i];
 		uint32_t depth;
 
-		if (!heap || !role_allowed(job, ctrlr, kinds[i]))
+		if (!m->heap || !role_allowed(job, provider, m->own))
 			continue;
-		depth = depth_that_fits(job, heap);
+		depth = depth_that_fits(job, m->heap);
 		if (depth == job->plan.depth || (depth && !depth_given)) {
-			nvme_ctrlr_use(ctrlr);
-			rc = probe(job, heap, ctrlr_name(ctrlr));
-			nvme_ctrlr_unuse(ctrlr);
+			provider->ops->use(provider);
+			rc = probe(job, m->heap, provider->name);
+			provider->ops->unuse(provider);
 			if (rc == 0)
-				take(job, ctrlr, kinds[i], depth);
+				take(job, provider, i, depth);
 			return rc;
 		}
 		if (rc == -ENOENT)
-			rc = too_small(job, ctrlr, kinds[i], depth_given);
+			rc = too_small(job, provider, m, depth_given);
 	}
 	return rc;
 }
@@ -175,41 +148,42 @@ static void take_host(struct pl_copy *job, const char *reason)
 }
 
 /* Why this way. To the kernel an emulated controller's memory is memory of the host. */
-static void set_reason(struct pl_copy *job, const struct pl_nvme_ctrlr *provider, const char *why)
+static void set_reason(struct pl_copy *job, const struct pl_p2p *provider, const char *why)
 {
 	struct pl_copy_plan *p = &job->plan;
 	int n = snprintf(p->reason, sizeof(p->reason), "%s", why);
 
-	if (n > 0 && has_file(job) && provider->t->ops->family == PL_IOAS_FAMILY_EMU)
+	if (n > 0 && has_file(job) && provider->of_host)
 		snprintf(p->reason + n, sizeof(p->reason) - (size_t)n,
 			 " (%s is emulated: what the kernel calls it is host memory)",
-			 ctrlr_name(provider));
+			 provider->name);
 }
 
-static int plan_asked(struct pl_copy *job, const struct copy_end *end, struct pl_nvme_ctrlr *ctrlr,
+static int plan_asked(struct pl_copy *job, const struct copy_end *end, struct pl_p2p *provider,
 		      const char *role, bool depth_given)
 {
+	struct pl_p2p_path path;
+	const char *why;
 	int rc;
 
-	if (!ctrlr)
+	if (!provider)
 		return pl_fail(-EREMOTEIO, "%s, the %s, is a file and has no memory of its own: use --via "
 			       "with the other end, a device or host", end->name, role);
-	if (!reachable(job, ctrlr))
-		return pl_fail(-EREMOTEIO, "emulated and PCI controllers share no IO address space, so the "
-			       "memory of %s is not for both: use --via host", ctrlr_name(ctrlr));
-	rc = try_ctrlr(job, ctrlr, depth_given);
+	if (!reachable(job, provider, &path))
+		return pl_fail(-EREMOTEIO, "%s: use --via host", path.reason);
+	rc = try_provider(job, provider, depth_given);
 	if (rc == -EREMOTEIO)
 		return pl_fail(rc, "%s; --via host goes through host DRAM", pl_errmsg());
-	if (rc == -ENOENT && ctrlr->devmem_reason[0])
-		return pl_fail(-EREMOTEIO, "%s; --via host goes through host DRAM",
-			       ctrlr->devmem_reason);
+	why = provider->ops->why_none(provider);
+	if (rc == -ENOENT && why[0])
+		return pl_fail(-EREMOTEIO, "%s; --via host goes through host DRAM", why);
 	if (rc == -ENOENT)
 		return pl_fail(-EREMOTEIO, "%s has no CMB or PMR that can hold the data as the %s of "
 			       "this copy (none, or without the right it needs: WDS to write from it, "
 			       "RDS to read into it); --via host goes through host DRAM",
-			       ctrlr_name(ctrlr), role);
+			       provider->name, role);
 	if (rc == 0)
-		set_reason(job, ctrlr, "as asked");
+		set_reason(job, provider, "as asked");
 	return rc;
 }
 
@@ -219,13 +193,13 @@ struct obstacle {
 	char no_way[384];    /* a probe found no way to it */
 };
 
-static int auto_try(struct pl_copy *job, struct pl_nvme_ctrlr *ctrlr, const char *why,
+static int auto_try(struct pl_copy *job, struct pl_p2p *provider, const char *why,
 		    bool depth_given, struct obstacle *o)
 {
-	int rc = try_ctrlr(job, ctrlr, depth_given);
+	int rc = try_provider(job, provider, depth_given);
 
 	if (rc == 0)
-		set_reason(job, ctrlr, why);
+		set_reason(job, provider, why);
 	else if (rc == -EREMOTEIO && !o->no_way[0])
 		snprintf(o->no_way, sizeof(o->no_way), "%.380s", pl_errmsg());
 	else if (rc == -EINVAL && !o->too_small[0])
@@ -233,32 +207,26 @@ static int auto_try(struct pl_copy *job, struct pl_nvme_ctrlr *ctrlr, const char
 	return rc == -EINVAL || rc == -EREMOTEIO ? -ENOENT : rc; /* the next may do */
 }
 
-/* What `auto` need not have it does not stumble over. */
-static bool lost_memory(const struct pl_nvme_ctrlr *c)
-{
-	return (c->cmb.heap && !pl_p2p_heap_there(c->cmb.heap)) ||
-	       (c->pmr.heap && !pl_p2p_heap_there(c->pmr.heap));
-}
-
 static int plan_auto(struct pl_copy *job, bool depth_given)
 {
-	struct pl_nvme_ctrlr *src = job->src.ctrlr, *dst = job->dst.ctrlr;
+	struct pl_p2p *src = job->src.own, *dst = job->dst.own;
 	struct obstacle obstacle = { 0 };
-	struct { struct pl_nvme_ctrlr *ctrlr; const char *reason; } order[] = {
+	struct { struct pl_p2p *provider; const char *reason; } order[] = {
 		{ dst, "the destination's memory: posted writes cross the fabric" },
 		{ src, "the source's memory: the destination has none that fits" },
 	};
 	int rc;
 
 	for (size_t i = 0; i < RTE_DIM(order); i++) {
-		rc = auto_try(job, order[i].ctrlr, order[i].reason, depth_given, &obstacle);
+		rc = auto_try(job, order[i].provider, order[i].reason, depth_given, &obstacle);
 		if (rc != -ENOENT)
 			return rc;
 	}
-	for (struct pl_nvme_ctrlr *c = pl_nvme_ctrlr_next(NULL); c; c = pl_nvme_ctrlr_next(c)) {
-		if (c == src || c == dst || lost_memory(c))
+	for (struct pl_p2p *p = pl_p2p_next(NULL); p; p = pl_p2p_next(p)) {
+		/* `auto` can do without a provider whose memory was lost. */
+		if (p == src || p == dst || p2p_lost_memory(p))
 			continue;
-		rc = auto_try(job, c,
+		rc = auto_try(job, p,
 			      "a third device's memory: source and destination have none that fits",
 			      depth_given, &obstacle);
 		if (rc != -ENOENT)
@@ -456,13 +424,13 @@ int copy_plan(const struct pl_copy_opts *opts, struct pl_copy *job)
 	case PL_COPY_VIA_AUTO:
 		return plan_auto(job, depth_given);
 	case PL_COPY_VIA_DST:
-		return plan_asked(job, &job->dst, job->dst.ctrlr, "destination", depth_given);
+		return plan_asked(job, &job->dst, job->dst.own, "destination", depth_given);
 	case PL_COPY_VIA_SRC:
-		return plan_asked(job, &job->src, job->src.ctrlr, "source", depth_given);
+		return plan_asked(job, &job->src, job->src.own, "source", depth_given);
 	case PL_COPY_VIA_DEVICE:
-		if (!opts->via_ctrlr)
+		if (!opts->via_provider)
 			return pl_fail(-EINVAL, "via a device, but no device is given");
-		return plan_asked(job, NULL, opts->via_ctrlr, "provider", depth_given);
+		return plan_asked(job, NULL, opts->via_provider, "provider", depth_given);
 	case PL_COPY_VIA_HOST:
 		take_host(job, "as asked");
 		return 0;

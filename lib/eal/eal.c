@@ -67,8 +67,28 @@ static int init_all(void)
 	return 0;
 }
 
+static int claim(struct pl_devarg *pci)
+{
+	for (const struct pl_subsystem *s = subsystems; s && !pci->owner; s = s->next) {
+		bool mine = false;
+		int rc = s->claim ? s->claim(pci, &mine) : 0;
+
+		if (rc)
+			return rc;
+		if (mine)
+			pci->owner = s;
+	}
+	return pci->owner ? 0 : pl_fail(-ENOTSUP, "-a '%s': this build drives no PCI devices", pci->name);
+}
+
 static int check_all(void)
 {
+	for (unsigned int i = 0; i < args.conf.nb_pcis; i++) {
+		int rc = claim(&args.conf.pcis[i]);
+
+		if (rc)
+			return rc;
+	}
 	for (const struct pl_subsystem *s = subsystems; s; s = s->next) {
 		int rc = s->check ? s->check(&args.conf) : 0;
 
@@ -220,16 +240,31 @@ void pl_eal_cleanup(void)
 	eal_args_free(&args);
 }
 
+static const char usage_head[] =
+	"EAL options (before '--'; DPDK's, with the same meaning, and):\n"
+	"  -l CORES             CPUs to run on, such as 0,2-3\n"
+	"  -m MIB               memory to reserve at start\n"
+	"  --no-huge            use 4 KiB pages instead of hugepages\n"
+	"  --in-memory          leave no files behind (the default)\n"
+	"  -a BDF[,key=val]     use this PCI device, such as 0000:01:00.0\n"
+	"  -a BDF,p2p=barN      lend the BAR N of this one to copies (--via BDF)\n"
+	"  --vdev NAME[,key=val] create this emulated device, such as nvme_emu0,size=1G\n";
+
+static const char usage_tail[] =
+	"  --file-prefix NAME   as DPDK's\n"
+	"  --log-level SPEC     as DPDK's, such as peerlane:debug\n";
+
 const char *pl_eal_usage(void)
 {
-	return "EAL options (before '--'; DPDK's, with the same meaning, and):\n"
-	       "  -l CORES             CPUs to run on, such as 0,2-3\n"
-	       "  -m MIB               memory to reserve at start\n"
-	       "  --no-huge            use 4 KiB pages instead of hugepages\n"
-	       "  --in-memory          leave no files behind (the default)\n"
-	       "  -a BDF[,key=val]     use this PCI device, such as 0000:01:00.0\n"
-	       "  --vdev NAME[,key=val] create this emulated device, such as nvme_emu0,size=1G\n"
-	       "  --iommu=NAME         IO address space backend: auto, iommufd, type1, soft\n"
-	       "  --file-prefix NAME   as DPDK's\n"
-	       "  --log-level SPEC     as DPDK's, such as peerlane:debug\n";
+	static __thread char text[2048];
+	size_t at = (size_t)snprintf(text, sizeof(text), "%s", usage_head);
+
+	for (const struct pl_subsystem *s = subsystems; s; s = s->next) {
+		if (!s->usage)
+			continue;
+		s->usage(text + at, sizeof(text) - at);
+		at += strlen(text + at);
+	}
+	snprintf(text + at, sizeof(text) - at, "%s", usage_tail);
+	return text;
 }

@@ -67,8 +67,7 @@ static int split_devarg(struct eal_args *args, const char *val, struct pl_devarg
 	if (rc)
 		return rc;
 	comma = strchr(text, ',');
-	out->name = text;
-	out->args = text + strlen(text);
+	*out = (struct pl_devarg){ .name = text, .args = text + strlen(text) };
 	if (comma) {
 		*comma = '\0';
 		out->args = comma + 1;

@@ -11,10 +11,13 @@
 #include <stddef.h>
 #include <sched.h>
 
+struct pl_subsystem;
+
 /* "NAME,key=val,..." as given to --vdev, -a and --iommu. */
 struct pl_devarg {
 	char *name;
 	char *args; /* what follows the first comma, or "" */
+	const struct pl_subsystem *owner; /* of a PCI function: that claimed it */
 };
 
 struct pl_eal_conf {
@@ -30,12 +33,18 @@ struct pl_eal_conf {
 enum pl_subsystem_order {
 	PL_ORDER_IOMMU = 10,
 	PL_ORDER_MEM = 20,
+	PL_ORDER_P2P = 25,
 	PL_ORDER_NVME = 30,
 };
 
 struct pl_subsystem {
 	const char *name;
 	enum pl_subsystem_order order;
+	/* Whether it is the one to drive this PCI function, which no subsystem before it drives. Called
+	 * before any check(). 0 or an errno with pl_fail(). NULL: it drives none. */
+	int (*claim)(const struct pl_devarg *pci, bool *mine);
+	/* The lines of pl_eal_usage() on options that this layer gives their values. May be NULL. */
+	void (*usage)(char *buf, size_t len);
 	/* Looks at the arguments only; touches nothing. 0 or an errno with pl_fail(). May be NULL. */
 	int (*check)(const struct pl_eal_conf *conf);
 	int (*init)(const struct pl_eal_conf *conf);

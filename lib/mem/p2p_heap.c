@@ -25,7 +25,7 @@ struct pl_p2p_heap {
 
 const char *pl_mem_kind_name(enum pl_mem_kind kind)
 {
-	static const char *const names[PL_MEM_KINDS] = { "host", "CMB", "PMR" };
+	static const char *const names[PL_MEM_KINDS] = { "host", "CMB", "PMR", "BAR" };
 
 	return names[kind];
 }

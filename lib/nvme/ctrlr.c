@@ -298,6 +298,7 @@ int nvme_ctrlr_start(struct nvme_transport *t, uint32_t number, struct pl_nvme_c
 	c->info.name = t->name;
 	c->info.transport = t->ops->name;
 	c->info.numa_node = t->numa_node;
+	nvme_provider_init(c);
 	c->shutdown_timeout_ms = NVME_RTD3E_LEAST_MS;
 	c->bring_up_ms = NVME_BRING_UP_MS;
 	c->shut_down_ms = NVME_SHUT_DOWN_MS;
@@ -317,12 +318,14 @@ int nvme_ctrlr_start(struct nvme_transport *t, uint32_t number, struct pl_nvme_c
 		nvme_ctrlr_stop(c);
 		return pl_fail(rc, "%s", why);
 	}
+	p2p_register(&c->p2p);
 	*out = c;
 	return 0;
 }
 
 void nvme_ctrlr_stop(struct pl_nvme_ctrlr *c)
 {
+	p2p_unregister(&c->p2p);
 	c->deadline_ms = pl_now_ms() + c->shut_down_ms;
 	while (!LIST_EMPTY(&c->qpairs) && !c->failed)
 		pl_nvme_qpair_destroy(LIST_FIRST(&c->qpairs));
@@ -381,14 +384,6 @@ int pl_nvme_ctrlr_reset(struct pl_nvme_ctrlr *c)
 unlock:
 	pthread_mutex_unlock(&c->admin_lock);
 	return rc;
-}
-
-bool nvme_ctrlr_reaches(const struct pl_nvme_ctrlr *client, const struct pl_nvme_ctrlr *provider)
-{
-	const struct nvme_transport *t = provider->t;
-
-	return client == provider ||
-	       (client->t->ioas == t->ioas && !(t->ops->no_peers && t->ops->no_peers(t)));
 }
 
 bool nvme_ctrlr_unordered(const struct pl_nvme_ctrlr *c)

@@ -6,6 +6,7 @@
 
 #include "iommu_backend.h"
 #include "nvme_internal.h"
+#include "pci_sysfs.h"
 #include "pl_log.h"
 #include "pl_subsystem.h"
 
@@ -31,6 +32,8 @@ const struct nvme_transport_ops *nvme_transport_find(const char *dev)
 	}
 	return NULL;
 }
+
+static struct pl_subsystem nvme_subsystem;
 
 const struct nvme_transport_ops *nvme_transport_of_address(const char *bdf)
 {
@@ -83,6 +86,8 @@ static int nvme_check(const struct pl_eal_conf *conf)
 			nvme_transport_of_address(conf->pcis[i].name);
 		int rc;
 
+		if (conf->pcis[i].owner != &nvme_subsystem)
+			continue;
 		if (!ops)
 			return pl_fail(-ENOTSUP,
 				       "-a '%s': this build drives no PCI devices, only emulated "
@@ -98,7 +103,7 @@ static int nvme_check(const struct pl_eal_conf *conf)
 static int start_one(const struct nvme_transport_ops *ops, const struct pl_devarg *devarg,
 		     uint32_t number, struct pl_nvme_ctrlr ***tail)
 {
-	struct pl_ioas *ioas = pl_ioas_of(ops->family == PL_IOAS_FAMILY_PCI);
+	struct pl_ioas *ioas = pl_ioas_of_family(ops->family);
 	struct nvme_transport *t;
 	int rc = ops->probe(ops, devarg->name, devarg->args, ioas, &t);
 
@@ -131,8 +136,9 @@ static int nvme_init(const struct pl_eal_conf *conf)
 	int rc = 0;
 
 	for (unsigned int i = 0; i < conf->nb_pcis && rc == 0; i++)
-		rc = start_one(nvme_transport_of_address(conf->pcis[i].name), &conf->pcis[i],
-			       ++number, &tail);
+		if (conf->pcis[i].owner == &nvme_subsystem)
+			rc = start_one(nvme_transport_of_address(conf->pcis[i].name),
+				       &conf->pcis[i], ++number, &tail);
 	for (unsigned int i = 0; i < conf->nb_vdevs && rc == 0; i++)
 		rc = start_one(nvme_transport_find(conf->vdevs[i].name), &conf->vdevs[i], ++number,
 			       &tail);
@@ -141,9 +147,17 @@ static int nvme_init(const struct pl_eal_conf *conf)
 	return rc;
 }
 
+/* What nobody else drives. */
+static int nvme_claim(const struct pl_devarg *pci, bool *mine)
+{
+	*mine = true;
+	return pci_sysfs_check_class(pci->name, PCI_CLASS_NVME, "an NVMe controller");
+}
+
 static struct pl_subsystem nvme_subsystem = {
 	.name = "nvme",
 	.order = PL_ORDER_NVME,
+	.claim = nvme_claim,
 	.check = nvme_check,
 	.init = nvme_init,
 	.fini = nvme_fini,

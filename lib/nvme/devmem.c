@@ -50,6 +50,7 @@ static int attach(struct pl_nvme_ctrlr *c, struct nvme_devmem *mem, const struct
 	mem->bir = at->bir;
 	mem->kind = at->kind;
 	mem->attached = true;
+	nvme_provider_update(c);
 	return 0;
 detach:
 	nvme_func_of(c)->ops->mem_detach(nvme_func_of(c), va, at->len);
@@ -86,6 +87,7 @@ static void detach(struct pl_nvme_ctrlr *c, struct nvme_devmem *mem)
 		nvme_func_of(c)->ops->mem_detach(nvme_func_of(c), mem->va, mem->len);
 	pl_window_release(mem->va, mem->len);
 	*mem = (struct nvme_devmem){ 0 };
+	nvme_provider_update(c);
 }
 
 /* A reset revokes what peers had imported, for good, so it is exported and imported once more at the
@@ -100,6 +102,7 @@ static int attach_again(struct pl_nvme_ctrlr *c, struct nvme_devmem *mem)
 		nvme_func_of(c)->ops->mem_detach(nvme_func_of(c), mem->va, mem->len);
 	rc = nvme_func_of(c)->ops->mem_attach(nvme_func_of(c), mem->bir, mem->offset, mem->len, mem->va, mem->kind);
 	mem->attached = rc == 0;
+	nvme_provider_update(c);
 	pl_p2p_heap_set_gone(mem->heap, rc != 0);
 	if (rc && !pl_window_absent(mem->va, mem->len))
 		PL_LOG(ERR, "%s: the CPU must not touch its %zu bytes at %p any more", c->info.name,

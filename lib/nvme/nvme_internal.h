@@ -15,6 +15,7 @@
 
 #include "mem_internal.h"
 #include "nvme_transport.h"
+#include "p2p_provider.h"
 
 #define NVME_PAGE_SIZE	   4096u /* CC.MPS = 0 */
 #define NVME_PRPS_PER_PAGE (NVME_PAGE_SIZE / 8u)
@@ -163,6 +164,7 @@ struct pl_nvme_ctrlr {
 	struct pl_nvme_ctrlr_info info;
 	struct nvme_devmem cmb;
 	struct nvme_devmem pmr;
+	struct pl_p2p p2p; /* it as a provider of them */
 	char devmem_reason[256]; /* why there is a CMB or PMR that peers cannot reach; or "" */
 	struct pl_nvme_ns *ns; /* a list, by NSID; the retired too */
 	uint32_t nb_ns;
@@ -234,10 +236,6 @@ void nvme_ctrlr_unuse(struct pl_nvme_ctrlr *ctrlr);
 int nvme_ctrlr_start(struct nvme_transport *t, uint32_t number, struct pl_nvme_ctrlr **ctrlr);
 void nvme_ctrlr_stop(struct pl_nvme_ctrlr *ctrlr); /* shuts down, removes the transport, frees */
 
-/* Whether @client can reach the memory of @provider: they share an IO address space, and the memory
- * could be mapped there. */
-bool nvme_ctrlr_reaches(const struct pl_nvme_ctrlr *client, const struct pl_nvme_ctrlr *provider);
-
 /* Whether its writes may overtake each other on the way to memory. */
 bool nvme_ctrlr_unordered(const struct pl_nvme_ctrlr *ctrlr);
 
@@ -264,27 +262,10 @@ void nvme_devmem_detach(struct pl_nvme_ctrlr *ctrlr);
 int nvme_devmem_reattach(struct pl_nvme_ctrlr *ctrlr);
 void nvme_devmem_gone(struct pl_nvme_ctrlr *ctrlr);
 
-/*
- * devmem_proof.c: whether a controller's memory is still what was handed out. A device that was reset
- * answers reads of it with zeros and one that was unplugged with ones, and whoever reads there gets a
- * status of 0: so who relies on such a read asks afterwards.
- */
-struct nvme_devmem_proof {
-	struct pl_nvme_ctrlr *ctrlr; /* NULL: nothing was begun */
-	const struct nvme_devmem *mem;
-	uint64_t *canary; /* a page of the memory that nobody else has */
-	uint64_t value;	  /* and what it holds */
-	uint32_t resets;  /* of the controller when it began */
-	uint32_t reads;	  /* loads from the device that one check takes */
-};
-/* Puts the canary there. -ENOMEM, -ENODEV, -EREMOTEIO if the memory does not hold it. */
-int nvme_devmem_proof_begin(struct pl_nvme_ctrlr *ctrlr, enum pl_mem_kind kind,
-			    struct nvme_devmem_proof *proof);
-/* 0: the controller runs as we programmed it, was not reset and its memory holds the canary, so it did
- * and was at any time since begin(). -ENODEV: it is gone, failed or was reset; -EREMOTEIO: its memory
- * is another. */
-int nvme_devmem_proof_check(const struct nvme_devmem_proof *proof);
-void nvme_devmem_proof_end(struct nvme_devmem_proof *proof);
+/* provider.c: the controller as a provider of peer memory; update() when its memory comes or goes. */
+enum { NVME_PROVIDER_CMB, NVME_PROVIDER_PMR };
+void nvme_provider_init(struct pl_nvme_ctrlr *ctrlr);
+void nvme_provider_update(struct pl_nvme_ctrlr *ctrlr);
 
 /* qpair.c: for transports, the common part; its slots are free and number entries - 1. NULL with a
  * message. */

@@ -17,6 +17,13 @@
 
 struct nvme_transport;
 
+/* Whether a controller's memory is what was handed out. */
+enum nvme_memory_state {
+	NVME_MEMORY_ALIVE,
+	NVME_MEMORY_DEAD,      /* the controller is gone, failed, or does not run */
+	NVME_MEMORY_ELSEWHERE, /* it runs, but not with that memory at that address */
+};
+
 /* Functions that may be NULL say what that means. An errno comes with pl_fail(). */
 struct nvme_transport_ops {
 	const char *name;  /* "nvme_emu": --vdev names are this and a number */
@@ -60,12 +67,17 @@ struct nvme_transport_ops {
 	/* Whether no other controller can be let reach its memory. NULL: they can. */
 	bool (*no_peers)(const struct nvme_transport *t);
 
-	/* Memory of the controller that it lends. NULL, all four: it has none. The last step of a
+	/* Memory of the controller that it lends. NULL, all six: it has none. The last step of a
 	 * bring-up; that of a reset; a reset failed; before remove(). */
 	int (*memory_attach)(struct pl_nvme_ctrlr *ctrlr);
 	int (*memory_reattach)(struct pl_nvme_ctrlr *ctrlr);
 	void (*memory_gone)(struct pl_nvme_ctrlr *ctrlr);
 	void (*memory_detach)(struct pl_nvme_ctrlr *ctrlr);
+	/* Of memory NVME_PROVIDER_* that was attached: what the controller's registers say of it, and how
+	 * many loads from the device that takes. While others read and write there; never waits. */
+	enum nvme_memory_state (*memory_alive)(const struct pl_nvme_ctrlr *ctrlr,
+					       unsigned int memory);
+	uint32_t (*memory_alive_reads)(const struct pl_nvme_ctrlr *ctrlr, unsigned int memory);
 
 	/*
 	 * Queue pairs; admin_lock is held. Number 0 is the admin queue, which is connected with

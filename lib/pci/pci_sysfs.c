@@ -45,7 +45,8 @@ int pci_sysfs_list(unsigned int class, char (**bdfs)[PCI_BDF_LEN])
 	*bdfs = NULL;
 	while (dir && (entry = readdir(dir))) {
 		if (strlen(entry->d_name) >= PCI_BDF_LEN ||
-		    pci_sysfs_number(entry->d_name, "class", &value) || value != class)
+		    pci_sysfs_number(entry->d_name, "class", &value) ||
+		    (class != PCI_CLASS_ANY && value != class))
 			continue;
 		grown = pl_inject_hit() ? NULL : realloc(list, (n + 1) * sizeof(*list));
 		if (!grown) {
@@ -180,17 +181,26 @@ int pci_sysfs_vfio_cdev(const char *bdf, char *buf, size_t len)
 	return 0;
 }
 
+int pci_sysfs_check_class(const char *bdf, unsigned int class, const char *what)
+{
+	long long value;
+
+	if (!pci_sysfs_exists(bdf))
+		return pl_fail(-ENOENT, "-a '%s': there is no such PCI device; see: lspci -D", bdf);
+	if (pci_sysfs_number(bdf, "class", &value) || value != class)
+		return pl_fail(-EINVAL, "-a '%s': not %s; see: lspci -D -d ::%04x", bdf, what,
+			       class >> 8);
+	return 0;
+}
+
 int pci_sysfs_check_vfio(const char *bdf)
 {
 	char driver[64] = "no driver";
-	long long class;
 	int rc;
 
 	if (!pci_sysfs_exists(bdf))
-		return pl_fail(-ENOENT, "-a '%s': there is no such PCI device; see: lspci -D -d ::0108",
+		return pl_fail(-ENOENT, "-a '%s': there is no such PCI device; see: lspci -D",
 			       bdf);
-	if (pci_sysfs_number(bdf, "class", &class) || class != PCI_CLASS_NVME)
-		return pl_fail(-EINVAL, "-a '%s': not an NVMe controller; see: lspci -D -d ::0108", bdf);
 	/* No vfio driver takes a function without an IOMMU: to say how to bind it would be in vain.
 	 */
 	rc = pci_group_check(bdf);

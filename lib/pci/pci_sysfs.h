@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #define PCI_CLASS_NVME 0x010802u
+#define PCI_CLASS_ANY  UINT32_MAX /* to pci_sysfs_list() */
 #define PCI_BDF_LEN    16 /* "10000:e1:00.0" and its end */
 #define PCI_NUM_BARS   6
 
@@ -40,9 +41,12 @@ bool pci_sysfs_is_vfio(const char *bdf);
  * CONFIG_VFIO_DEVICE_CDEV, or while no vfio driver is bound. */
 int pci_sysfs_vfio_cdev(const char *bdf, char *buf, size_t len);
 
-/* 0 if a vfio driver owns the function; else -ENOENT (no such function), -EINVAL (not an NVMe
- * controller), -ENOTSUP (no IOMMU) or -EBUSY (another driver), with a message that says the command
- * that mends it. */
+/* 0; -ENOENT if there is no such function, -EINVAL if it is not of @class, which people call @what ("an
+ * NVMe controller"), with a message. */
+int pci_sysfs_check_class(const char *bdf, unsigned int class, const char *what);
+
+/* 0 if a vfio driver owns the function; else -ENOENT (no such function), -ENOTSUP (no IOMMU) or -EBUSY
+ * (another driver), with a message that says the command that mends it. */
 int pci_sysfs_check_vfio(const char *bdf);
 
 #endif

@@ -21,7 +21,7 @@ import traceback
 
 MIB = 1 << 20
 POISON = 0xAA
-MEMORIES = ("host_dram", "own_cmb", "own_pmr", "peer_cmb", "peer_pmr")
+MEMORIES = ("host_dram", "own_cmb", "own_pmr", "peer_cmb", "peer_pmr", "peer_bar")
 TIMEOUT = 300  # seconds for one run of a program, under a sanitizer on a loaded machine too
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))

@@ -13,7 +13,7 @@ struct pl_copy_opts job_opts(enum pl_copy_via via)
 		.dst = ns_of(DST, 1),
 		.nlb = NLB,
 		.via = via,
-		.via_ctrlr = via == PL_COPY_VIA_DEVICE ? ctrlr_of(THIRD) : NULL,
+		.via_provider = via == PL_COPY_VIA_DEVICE ? provider_of(THIRD) : NULL,
 		.chunk = CHUNK,
 		.depth = 4,
 	};

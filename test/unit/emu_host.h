@@ -22,6 +22,7 @@
 #include <cmocka.h>
 
 #include "emu.h"
+#include "emu_test.h"
 #include "iommu_backend.h"
 
 #define MIB(n)    ((size_t)(n) << 20)

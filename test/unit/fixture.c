@@ -267,3 +267,8 @@ void assert_works(const char *name)
 	pl_mem_free(buf);
 	pl_nvme_qpair_destroy(qp);
 }
+
+struct pl_p2p *provider_of(const char *name)
+{
+	return pl_nvme_ctrlr_p2p(ctrlr_of(name));
+}

@@ -26,6 +26,7 @@
 #include <peerlane/pl_nvme.h>
 
 #include "emu.h"
+#include "emu_test.h"
 
 #define PAGE      4096u
 #define KIB(n)    ((size_t)(n) << 10)
@@ -49,6 +50,7 @@ unsigned int fixture_cpus(unsigned int *cpus, unsigned int max);
 int fixture_in_child(int (*fn)(void *arg), void *arg);
 
 struct pl_nvme_ctrlr *ctrlr_of(const char *name);
+struct pl_p2p *provider_of(const char *name);
 struct nvme_func *func_of(const char *name);
 struct pl_nvme_ns *ns_of(const char *name, uint32_t nsid);
 

@@ -92,7 +92,7 @@ static void test_traffic(void **state)
 	json = app_traffic_json(&a);
 	data = json_object_get(json, "data");
 	assert_int_equal(json_object_size(json), 4);
-	assert_int_equal(json_object_size(data), 5);
+	assert_int_equal(json_object_size(data), PL_TRAFFIC_MEMS);
 	assert_int_equal(
 		json_integer_value(json_object_get(json_object_get(data, "peer_cmb"), "write")),
 		4096);

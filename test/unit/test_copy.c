@@ -55,7 +55,7 @@ static struct pl_p2p_heap *heap_of(const struct device *d, enum pl_mem_kind *kin
 
 /* Whose memory a copy goes through; NULL: host memory. All devices here may use their own memory
  * for everything. */
-static struct device *provider_of(const struct kase *k)
+static struct device *device_of(const struct kase *k)
 {
 	struct device *const order[] = { k->dst, k->src, &devs[0] };
 	enum pl_mem_kind kind;
@@ -110,7 +110,7 @@ static void random_ranges(struct kase *k, uint32_t lba)
 /* A depth that the provider's memory and both queues hold. */
 static uint32_t random_depth(const struct kase *k)
 {
-	struct device *provider = provider_of(k);
+	struct device *provider = device_of(k);
 	struct pl_p2p_heap_stats stats = { .largest_free = MIB(8) };
 	uint32_t queue = k->src == &devs[4] || k->dst == &devs[4] ? 19 : 64;
 	enum pl_mem_kind kind;
@@ -147,7 +147,7 @@ static void make_case(struct kase *k, unsigned int nr)
 		.no_landing_check = random_below(8) == 0,
 	};
 	if (k->opts.via == PL_COPY_VIA_DEVICE)
-		k->opts.via_ctrlr = devs[THIRD].ctrlr;
+		k->opts.via_provider = pl_nvme_ctrlr_p2p(devs[THIRD].ctrlr);
 	/* Up to 192 KiB in any multiple, small ones preferred; or the default. */
 	if (random_below(8))
 		k->opts.chunk = lba * (1 + (uint32_t)random_below(RTE_MAX(
@@ -203,7 +203,7 @@ static void compare_all(const struct kase *k, struct device *d)
 static void check_traffic(const struct kase *k, const struct pl_copy_plan *plan,
 			  const struct pl_copy_stats *stats)
 {
-	struct device *provider = provider_of(k);
+	struct device *provider = device_of(k);
 	struct pl_nvme_traffic want = { .bytes = { { { 0 } } } };
 	uint64_t(*data)[2] = want.bytes[PL_TRAFFIC_DATA];
 	int own = plan->kind == PL_MEM_CMB ? PL_TRAFFIC_OWN_CMB : PL_TRAFFIC_OWN_PMR;
@@ -239,7 +239,7 @@ static uint64_t commands_of(const struct device *d, const struct pl_copy_plan *p
 static void check_stats(const struct kase *k, const struct pl_copy_plan *plan,
 			const struct pl_copy_stats *s)
 {
-	bool proven = plan->p2p && provider_of(k) != k->src && !k->opts.no_landing_check;
+	bool proven = plan->p2p && device_of(k) != k->src && !k->opts.no_landing_check;
 
 	CHECK(k, s->phase == PL_COPY_DONE && s->error == 0);
 	CHECK(k, s->bytes_copied == k->bytes);
@@ -257,7 +257,7 @@ static void check_stats(const struct kase *k, const struct pl_copy_plan *plan,
 
 static void check_plan(const struct kase *k, const struct pl_copy_plan *plan)
 {
-	struct device *provider = provider_of(k);
+	struct device *provider = device_of(k);
 	uint32_t chunk = k->opts.chunk ? k->opts.chunk : 128u << 10;
 	enum pl_mem_kind kind = PL_MEM_HOST;
 

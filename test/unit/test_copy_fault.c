@@ -16,15 +16,9 @@ static void arm_status(const char *name, uint8_t opc, uint16_t status)
 /* Until the device thread took the order to post a bogus completion. */
 static void wait_cid_taken(const char *name)
 {
-	struct emu_ctrlr *c = emu_ctrlr(func_of(name));
-	bool taken;
-
-	do {
+	do
 		relax();
-		pthread_mutex_lock(&c->lock);
-		taken = c->inject_cid.count == 0;
-		pthread_mutex_unlock(&c->lock);
-	} while (!taken);
+	while (nvme_emu_armed(func_of(name)));
 }
 
 static const enum pl_copy_via ways[] = { PL_COPY_VIA_DST, PL_COPY_VIA_SRC, PL_COPY_VIA_DEVICE,
@@ -94,8 +88,8 @@ static void test_bogus_completion(void **state)
 		inject(leg ? DST : SRC, &(struct nvme_emu_inject){ .fault = NVME_EMU_FAULT_CID,
 								   .qid = qid,
 								   .cid = 0xffff });
-		/* The device posts it before it looks at another command, so the copy cannot be done
-		 * without it once it took the order. */
+		/* The device posts it before it looks at another command, so the copy cannot be
+		 * done without it once it took the order. */
 		wait_cid_taken(leg ? DST : SRC);
 		job_assert_ended(job, -EIO, "not in flight");
 		assert_true(job_copied(job) < LEN);

@@ -101,7 +101,7 @@ static struct pl_nvme_ctrlr *lender(void)
 }
 
 /* NULL: host memory. */
-static struct pl_nvme_ctrlr *provider_of(const struct kase *k)
+static struct pl_nvme_ctrlr *lender_of(const struct kase *k)
 {
 	enum pl_mem_kind kind;
 
@@ -183,7 +183,7 @@ static void make_case(struct kase *k, unsigned int nr)
 	k->opts = (struct pl_copy_opts){
 		.opts_size = sizeof(k->opts),
 		.via = random_via(k),
-		.via_ctrlr = lender(),
+		.via_provider = pl_nvme_ctrlr_p2p(lender()),
 		.verify = random_below(2),
 		.no_landing_check = random_below(8) == 0,
 		.chunk = block * (1 + (uint32_t)random_below(RTE_MAX(
@@ -219,7 +219,7 @@ static void set_ends(struct kase *k)
 static void check_traffic(const struct kase *k, const struct pl_copy_plan *plan,
 			  const struct pl_copy_stats *stats)
 {
-	const struct pl_nvme_ctrlr *provider = provider_of(k);
+	const struct pl_nvme_ctrlr *provider = lender_of(k);
 	struct pl_nvme_traffic want = { .bytes = { { { 0 } } } };
 	uint64_t(*data)[2] = want.bytes[PL_TRAFFIC_DATA];
 	int own = plan->kind == PL_MEM_CMB ? PL_TRAFFIC_OWN_CMB : PL_TRAFFIC_OWN_PMR;
@@ -240,7 +240,7 @@ static void check_traffic(const struct kase *k, const struct pl_copy_plan *plan,
 static void check_result(const struct kase *k, const struct pl_copy *job)
 {
 	const struct pl_copy_plan *plan = pl_copy_plan(job);
-	const struct pl_nvme_ctrlr *provider = provider_of(k);
+	const struct pl_nvme_ctrlr *provider = lender_of(k);
 	bool proven = provider && provider != k->src->ctrlr && !k->opts.no_landing_check;
 	unsigned int files = !k->src->qp + !k->dst->qp;
 	struct pl_copy_range r;

@@ -359,7 +359,7 @@ static void test_no_way(void **state)
 			assert_errmsg("--via host");
 			assert_errmsg("nvme_emu0");
 			o.via = PL_COPY_VIA_DEVICE;
-			o.via_ctrlr = ctrlr_of("nvme_emu2");
+			o.via_provider = provider_of("nvme_emu2");
 			refused(o, -EREMOTEIO, answers[i].why);
 			/* Who left the choice to us goes through the host, and is told why. */
 			o.via = PL_COPY_VIA_AUTO;

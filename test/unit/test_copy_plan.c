@@ -305,7 +305,7 @@ static void test_no_such_way(void **state)
 	refused(o, -EREMOTEIO, BARE, "--via host");
 	o = opts_of(A, B, 64);
 	o.via = PL_COPY_VIA_DEVICE;
-	o.via_ctrlr = ctrlr_of(BARE);
+	o.via_provider = provider_of(BARE);
 	refused(o, -EREMOTEIO, BARE, "provider");
 }
 
@@ -340,12 +340,12 @@ static void test_rights(void **state)
 	o = opts_of(BARE, A, 64);
 	o.chunk = 4096;
 	o.via = PL_COPY_VIA_DEVICE;
-	o.via_ctrlr = ctrlr_of(NO_RDS);
+	o.via_provider = provider_of(NO_RDS);
 	assert_string_equal(accepted(o).provider, NO_RDS);
-	o.via_ctrlr = ctrlr_of(NO_WDS);
+	o.via_provider = provider_of(NO_WDS);
 	assert_string_equal(accepted(o).provider, NO_WDS);
 	/* The device may be one of the two. */
-	o.via_ctrlr = ctrlr_of(A);
+	o.via_provider = provider_of(A);
 	assert_int_equal(accepted(o).via, PL_COPY_VIA_DST);
 }
 
@@ -378,7 +378,7 @@ static void test_auto(void **state)
 	o = opts_of(LENDER, BARE, 1);
 	o.chunk = 512;
 	o.via = PL_COPY_VIA_DEVICE;
-	o.via_ctrlr = ctrlr_of(B);
+	o.via_provider = provider_of(B);
 	plan = accepted(o);
 	assert_int_equal(plan.via, PL_COPY_VIA_DEVICE);
 	assert_true(plan.p2p && plan.landing_check);

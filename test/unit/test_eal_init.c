@@ -138,6 +138,7 @@ static int nothing_left(void)
 	CHILD_CHECK(device_mappings() == 0);
 	CHILD_CHECK(device_fds() == 0);
 	CHILD_CHECK(pl_ioas_default() == NULL);
+	CHILD_CHECK(pl_ioas_next(NULL) == NULL);
 	CHILD_CHECK(pl_nvme_ctrlr_next(NULL) == NULL);
 	CHILD_CHECK(pl_eal_conf() == NULL);
 	CHILD_CHECK(dir != NULL);
@@ -284,6 +285,8 @@ static int whole_life(void *arg)
 	CHILD_CHECK(consumed >= 8);
 	CHILD_CHECK(pl_eal_conf() != NULL && pl_eal_conf()->nb_vdevs == 2);
 	CHILD_CHECK(strcmp(pl_ioas_backend(pl_ioas_default()), "soft") == 0);
+	CHILD_CHECK(pl_ioas_get("emulated") == pl_ioas_default());
+	CHILD_CHECK(pl_ioas_get("emulated") == pl_ioas_next(NULL) && !pl_ioas_get("pci"));
 	CHILD_CHECK(rte_eal_iova_mode() == RTE_IOVA_VA);
 	CHILD_CHECK(device_mappings() > 0);
 	CHILD_CHECK(use_devices() == OK);

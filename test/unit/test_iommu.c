@@ -15,6 +15,7 @@
 
 #include "iommu_backend.h"
 #include "pl_inject.h"
+#include "pl_log.h"
 #include "soft/soft_internal.h"
 
 #define KIB(n)      ((size_t)(n) << 10)
@@ -72,9 +73,16 @@ static int fake_available(void)
 	return fake_usable ? 0 : -ENODEV;
 }
 
+static int no_aperture(const struct pl_ioas *ioas, struct pl_iova_range **ranges)
+{
+	(void)ioas;
+	*ranges = NULL;
+	return 0;
+}
+
 static int fake_create(const char *args, struct pl_ioas **ioas)
 {
-	static const struct pl_ioas_ops ops = { .name = "fake" };
+	static const struct pl_ioas_ops ops = { .name = "fake", .aperture = no_aperture };
 	static struct pl_ioas fake = { .ops = &ops };
 
 	assert_string_equal(args, "");
@@ -91,10 +99,11 @@ static void test_backend_names(void **state)
 {
 	static const struct pl_ioas_ops ops = {
 		.name = "fake",
-		.priority = 1000,
+		.rank = 1000,
 		.available = fake_available,
 		.check = fake_check,
 		.create = fake_create,
+		.aperture = no_aperture,
 	};
 	static struct pl_ioas_backend fake = { .ops = &ops };
 	struct pl_soft_dev *dev;
@@ -119,6 +128,249 @@ static void test_backend_names(void **state)
 	assert_string_equal(pl_ioas_backend(ioas), "fake");
 	assert_int_equal(pl_soft_attach(ioas, "nvme_emu0", &dev), -ENOTSUP);
 	fake_usable = 0;
+	pl_ioas_backend_unregister(&fake);
+}
+
+/* ---- what `auto` takes: backends of a family that no device is of ---- */
+
+#define FAMILY ((enum pl_ioas_family)PL_IOAS_FAMILIES)
+
+struct choice {
+	struct pl_ioas_ops ops;
+	struct pl_ioas_backend entry;
+	struct pl_ioas ioas;
+	int available, create;
+	uint32_t caps;
+	int opened;
+};
+
+static struct choice best, middle, least;
+
+static int choice_available(struct choice *c)
+{
+	return c->available ? pl_fail(c->available, "%s is not here", c->ops.name) : 0;
+}
+
+static int choice_create(struct choice *c, struct pl_ioas **ioas)
+{
+	if (c->create)
+		return pl_fail(c->create, "%s does not open", c->ops.name);
+	c->opened++;
+	c->ioas.ops = &c->ops;
+	*ioas = &c->ioas;
+	return 0;
+}
+
+#define CHOICE(c)                                                    \
+	static int c##_available(void)                               \
+	{                                                            \
+		return choice_available(&c);                         \
+	}                                                            \
+	static int c##_create(const char *args, struct pl_ioas **io) \
+	{                                                            \
+		assert_string_equal(args, "");                       \
+		return choice_create(&c, io);                        \
+	}
+
+CHOICE(best)
+CHOICE(middle)
+CHOICE(least)
+
+static struct choice *choice_of(struct pl_ioas *ioas)
+{
+	return (struct choice *)((char *)ioas - offsetof(struct choice, ioas));
+}
+
+static void choice_destroy(struct pl_ioas *ioas)
+{
+	choice_of(ioas)->opened--;
+}
+
+static uint32_t choice_caps(struct pl_ioas *ioas)
+{
+	pl_fail(-ENOTSUP, "%s lacks something", ioas->ops->name);
+	return choice_of(ioas)->caps;
+}
+
+static void choice_register(struct choice *c, const char *name, int rank, int (*available)(void),
+			    int (*open)(const char *, struct pl_ioas **))
+{
+	*c = (struct choice){
+		.ops = {
+			.name = name,
+			.family = FAMILY,
+			.rank = rank,
+			.available = available,
+			.create = open,
+			.destroy = choice_destroy,
+			.caps = choice_caps,
+			.aperture = no_aperture,
+		},
+		.caps = IOAS_CAP_PEER,
+	};
+	c->entry.ops = &c->ops;
+	pl_ioas_backend_register(&c->entry);
+}
+
+static int choices(void **state)
+{
+	(void)state;
+	choice_register(&least, "least", 1, least_available, least_create);
+	choice_register(&best, "best", 3, best_available, best_create);
+	choice_register(&middle, "middle", 2, middle_available, middle_create);
+	return 0;
+}
+
+static int choices_end(void **state)
+{
+	(void)state;
+	pl_ioas_backend_unregister(&best.entry);
+	pl_ioas_backend_unregister(&middle.entry);
+	pl_ioas_backend_unregister(&least.entry);
+	return 0;
+}
+
+static void assert_auto(struct choice *want)
+{
+	struct pl_ioas *ioas = NULL;
+
+	assert_int_equal(ioas_open_auto(FAMILY, IOAS_CAP_PEER, NULL, &ioas), 0);
+	assert_string_equal(pl_ioas_backend(ioas), want->ops.name);
+	assert_int_equal(best.opened + middle.opened + least.opened, 1);
+	pl_ioas_destroy(ioas);
+	assert_int_equal(best.opened + middle.opened + least.opened, 0);
+}
+
+static void test_auto_takes_the_capable(void **state)
+{
+	(void)state;
+	assert_auto(&best);
+	best.caps = 0;
+	assert_auto(&middle); /* a lower one that has what the higher one lacks */
+	middle.create = -ENODEV;
+	assert_auto(&least);
+	least.caps = 0;
+	assert_auto(&best); /* none has it: the highest that opens will do */
+	best.available = -ENOENT;
+	assert_auto(&least);
+	middle.create = 0;
+	assert_auto(&middle);
+	middle.ops.caps = NULL; /* can nothing at all */
+	least.caps = IOAS_CAP_PEER;
+	assert_auto(&least);
+}
+
+static void test_auto_says_why_not(void **state)
+{
+	struct pl_ioas *ioas;
+
+	(void)state;
+	best.available = -ENOENT;
+	middle.create = -EACCES;
+	least.create = -ENOTSUP;
+	assert_int_equal(ioas_open_auto(FAMILY, 0, NULL, &ioas), -EACCES);
+	assert_non_null(strstr(pl_errmsg(), "best: best is not here; middle: middle does not open"));
+	/* The same of each is told once. */
+	best.available = 0;
+	best.create = middle.create = least.create = -EBUSY;
+	assert_int_equal(ioas_open_auto(FAMILY, 0, NULL, &ioas), -EBUSY);
+	assert_string_equal(pl_errmsg(), "best does not open");
+	choices_end(NULL);
+	assert_int_equal(ioas_open_auto(FAMILY, 0, NULL, &ioas), -ENOTSUP);
+}
+
+static void test_names_of_a_family(void **state)
+{
+	char names[IOAS_NAMES_LEN], few[8];
+
+	(void)state;
+	assert_string_equal(ioas_backend_names(1u << FAMILY, names, sizeof(names)),
+			    "auto, best, middle, least");
+	assert_string_equal(ioas_backend_names(1u << FAMILY, few, sizeof(few)), "auto, b");
+	assert_non_null(strstr(pl_eal_usage(), "auto, iommufd, type1, "));
+	assert_non_null(strstr(pl_eal_usage(), "soft"));
+}
+
+/* ---- the aperture is read once, however long it is ---- */
+
+enum { HOLES = 100 };
+static unsigned int aperture_calls;
+
+static int holes_available(void)
+{
+	return 0;
+}
+
+static void holes_destroy(struct pl_ioas *ioas)
+{
+	(void)ioas;
+}
+
+static int holes_aperture(const struct pl_ioas *ioas, struct pl_iova_range **ranges)
+{
+	struct pl_iova_range *r = calloc(HOLES, sizeof(*r));
+
+	(void)ioas;
+	assert_non_null(r);
+	for (unsigned int i = 0; i < HOLES; i++) /* the page behind each is a hole */
+		r[i] = (struct pl_iova_range){ IOVA_BASE + i * KIB(16),
+					       IOVA_BASE + i * KIB(16) + KIB(12) - 1 };
+	*ranges = r;
+	aperture_calls++;
+	return HOLES;
+}
+
+static int holes_map(struct pl_ioas *ioas, uint64_t at, void *va, size_t len, uint32_t prot,
+		     enum pl_mem_kind kind)
+{
+	(void)ioas;
+	(void)len;
+	(void)prot;
+	(void)kind;
+	assert_int_equal(at, (uintptr_t)va);
+	return 0;
+}
+
+static int holes_create(const char *args, struct pl_ioas **ioas);
+
+static const struct pl_ioas_ops holes_ops = {
+	.name = "holes",
+	.available = holes_available,
+	.create = holes_create,
+	.destroy = holes_destroy,
+	.aperture = holes_aperture,
+	.map = holes_map,
+};
+
+static int holes_create(const char *args, struct pl_ioas **ioas)
+{
+	static struct pl_ioas space;
+
+	(void)args;
+	space.ops = &holes_ops;
+	*ioas = &space;
+	return 0;
+}
+
+static void test_aperture_is_cached(void **state)
+{
+	struct pl_iova_range r[HOLES + 1];
+	struct pl_ioas *ioas;
+
+	(void)state;
+	assert_int_equal(ioas_open(&holes_ops, "", NULL, &ioas), 0);
+	assert_int_equal(pl_ioas_aperture(ioas, r, HOLES + 1), HOLES);
+	assert_int_equal(r[HOLES - 1].last, IOVA_BASE + HOLES * KIB(16) - KIB(4) - 1);
+	for (unsigned int i = HOLES - 10; i < HOLES; i++) {
+		uint64_t at = r[i].start;
+
+		assert_int_equal(pl_ioas_map(ioas, HOST(at), KIB(12), RW, PL_MEM_HOST), 0);
+		assert_int_equal(pl_ioas_map(ioas, HOST(at), KIB(16), RW, PL_MEM_HOST), -EINVAL);
+		assert_true(pl_ioas_covers(ioas, at + KIB(8), KIB(4)));
+		assert_false(pl_ioas_covers(ioas, at + KIB(12), KIB(4)));
+	}
+	assert_int_equal(aperture_calls, 1);
+	pl_ioas_destroy(ioas);
 }
 
 /* What pl_eal_init() refuses before it starts anything, so it can be asked again. */
@@ -379,7 +631,7 @@ static void test_create_unwinds(void **state)
 		assert_true(pl_inject_fired());
 		assert_int_equal(ret, -ENOMEM);
 	}
-	assert_int_equal(n, 4);
+	assert_int_equal(n, 5); /* itself, its root table, its grace periods, its aperture */
 	pl_inject_arm(1);
 	assert_int_equal(pl_soft_attach(ioas, "dev", &dev), -ENOMEM);
 	pl_inject_arm(0);
@@ -431,10 +683,14 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_arguments),      cmocka_unit_test(test_aperture),
+		cmocka_unit_test(test_aperture_is_cached),
 		cmocka_unit_test(test_bad_arguments),  cmocka_unit_test(test_leaf_sizes),
 		cmocka_unit_test(test_overlap),        cmocka_unit_test(test_map_rolls_back),
 		cmocka_unit_test(test_create_unwinds), cmocka_unit_test(test_many),
-		cmocka_unit_test(test_backend_names), /* last: it adds one */
+		cmocka_unit_test(test_backend_names),
+		cmocka_unit_test_setup_teardown(test_auto_takes_the_capable, choices, choices_end),
+		cmocka_unit_test_setup_teardown(test_auto_says_why_not, choices, choices_end),
+		cmocka_unit_test_setup_teardown(test_names_of_a_family, choices, choices_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -267,7 +267,7 @@ static void fake_submit_sqe(struct pl_nvme_qpair *qp, struct pl_nvme_op *op,
 static const struct nvme_transport_ops fake_ops = {
 	.name = "nvme_fake",
 	.usage = "nvme_fakeN",
-	.family = PL_IOAS_FAMILY_EMU,
+	.family = PL_IOAS_EMULATED,
 	.check = fake_check,
 	.probe = fake_probe,
 	.remove = fake_remove,

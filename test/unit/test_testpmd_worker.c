@@ -15,7 +15,7 @@
 #include <peerlane/pl_eal.h>
 
 #include "cli.h"
-#include "emu.h"
+#include "emu_test.h"
 #include "nvme_pcie.h"
 #include "options.h"
 #include "target.h"

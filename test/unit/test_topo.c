@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "ctrlr.h"
+#include "lender.h"
 #include "options.h"
 #include "tree.h"
 
@@ -103,6 +104,40 @@ static void test_groups(void **state)
 	assert_int_equal(c->binding, TOPO_UNBOUND);
 	assert_string_equal(c->group, "");
 	assert_null(topo_list_find(&list, "0000:04:00.0"));
+}
+
+/* Functions of vfio's with memory, and no others. */
+static void test_lenders(void **state)
+{
+	struct topo_lenders lenders;
+	static char text[2048];
+	json_t *array, *bars;
+	FILE *f;
+
+	(void)state;
+	tree_pci("0000:01:00.0", "010802", "vfio-pci", "11");
+	tree_pci("0000:02:00.0", "050000", "vfio-pci", "12");
+	tree_cdev("0000:02:00.0", "vfio7", 1);
+	tree_pci("0000:03:00.0", "050000", NULL, NULL);
+	tree_pci("0000:04:00.0", "020000", "e1000e", "13");
+	assert_int_equal(topo_lenders_read(&lenders), 0);
+	assert_int_equal(lenders.n, 1);
+	assert_string_equal(lenders.lenders[0].bdf, "0000:02:00.0");
+	f = fmemopen(text, sizeof(text), "w");
+	topo_lenders_print(&lenders, f);
+	fclose(f);
+	assert_non_null(strstr(text, "-a BDF,p2p=barN"));
+	assert_non_null(strstr(text, "vfio7"));
+	assert_non_null(strstr(text, "2: 64 MiB"));
+	array = topo_lenders_json(&lenders);
+	assert_int_equal(json_array_size(array), 1);
+	bars = json_object_get(json_array_get(array, 0), "bars");
+	assert_int_equal(json_integer_value(json_object_get(
+				 json_array_get(bars, json_array_size(bars) - 1), "bytes")),
+			 64 << 20);
+	json_decref(array);
+	topo_lenders_free(&lenders);
+	topo_lenders_print(&lenders, NULL); /* says nothing */
 }
 
 static void test_json(void **state)
@@ -300,6 +335,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_groups, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_json, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_lenders, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_cmb, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_in_use, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_in_use_multipath, setup, teardown),

@@ -36,6 +36,11 @@ guest 7.2 intel cmb-pair -- 'isolation iommufd' 'isolation type1' 'maps iommufd'
 	'rebind 100' 'asked-back iommufd vfio-pci pull'
 guest 6.12 intel cmb-pair -- 'mixed iommufd' 'nonroot type1' 'asked-back type1'
 
+# Memory of a function that is no controller: its BAR.
+guest 7.2 intel lender -- 'lender iommufd pull' 'lender type1' 'provider iommufd lender reset 4M 2 bs=4K iops=800' \
+	'provider type1 lender mem 4M 1 bs=4K iops=800'
+guest 6.12 intel lender -- 'lender type1 pull' 'lender iommufd' 'provider type1 lender reset 4M 1 bs=4K iops=800'
+
 # No wrong byte is acknowledged: whoever's memory goes, whoever is pulled or killed, whatever a medium
 # cannot do. On both backends, each of them 30 times: soak.sh.
 guest 7.2 intel five -- 'provider type1 third reset 4M 2 iops=800' 'provider iommufd third reset 4M 2 iops=800' \

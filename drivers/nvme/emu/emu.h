@@ -4,8 +4,8 @@
  * and knows the host only as hardware does: registers, doorbells, and DMA through the software
  * IOMMU. Section numbers are those of the NVM Express Base Specification 1.4.
  *
- * Locking: `lock` guards the registers and the armed faults. Everything else belongs to the device
- * thread, except the fields marked atomic.
+ * Locking: `lock` guards the registers, the table of faults has a lock of its own. Everything else
+ * belongs to the device thread, except the fields marked atomic.
  */
 #ifndef NVME_EMU_H
 #define NVME_EMU_H
@@ -18,62 +18,8 @@
 
 #include "nvme_func.h"
 #include "soft/soft_dma.h"
+#include "fault.h"
 #include "media.h"
-
-/* ---- for tests ---- */
-
-/* A misbehaviour to arm. Takes effect for what the caller does after nvme_emu_inject() returned. */
-enum nvme_emu_fault {
-	NVME_EMU_FAULT_NONE,   /* forgets what is armed, ends HANG, STUCK and GONE */
-	NVME_EMU_FAULT_STATUS, /* the next `count` commands `opc` fail with `status`, unexecuted */
-	NVME_EMU_FAULT_CID,    /* posts a completion with `cid` to queue pair `qid` */
-	NVME_EMU_FAULT_DROP,   /* the next `count` data transfers into a peer's memory vanish */
-	NVME_EMU_FAULT_HANG,   /* executes no command until CC.EN is cleared */
-	NVME_EMU_FAULT_STUCK,  /* nor acts on CC */
-	NVME_EMU_FAULT_CFS,    /* sets CSTS.CFS */
-	NVME_EMU_FAULT_GONE,   /* registers read all ones, nothing is executed: unplugged */
-	NVME_EMU_FAULT_FLR,    /* a function level reset by another: registers as at power on, CMB
-				* lost, mappings of its memory revoked */
-	NVME_EMU_FAULT_MEM,    /* memory decoding off until the transport's enable(): registers read
-				* all ones, mappings revoked */
-	NVME_EMU_FAULT_PART,   /* of the next `count` Read commands `len` bytes of the data from `offset`
-				* on vanish, or with `late` come after the completion */
-	NVME_EMU_FAULT_IDENTIFY, /* Identify data of `cns` has `data` at byte `offset`, until NONE */
-	NVME_EMU_FAULT_NS_LIST,	 /* its active namespaces go on for ever, each one like the first */
-	NVME_EMU_FAULT_SLOW,	 /* each admin command waits `count` ms to be fetched, until NONE */
-	NVME_EMU_FAULT_LATEDUP, /* the next `count` commands of queue `qid` are lost, and the
-				 * completion of the one before is posted once more */
-	NVME_EMU_FAULT_EVENTS, /* every Asynchronous Event Request completes at once */
-	NVME_EMU_FAULT_SCRIBBLE, /* before the completion of the next I/O command: 41h over each page
-				  * that the IOMMU lets it write, but those of its completion queues */
-};
-
-struct nvme_emu_inject {
-	enum nvme_emu_fault fault;
-	uint16_t qid;    /* STATUS: 0 the admin queue, else any I/O queue; CID, LATEDUP: which */
-	uint8_t opc;     /* STATUS */
-	uint16_t status; /* STATUS: 15 bits, as struct pl_nvme_op has them */
-	uint16_t cid;    /* CID */
-	uint32_t count;  /* STATUS, DROP, SLOW, PART, LATEDUP; 0 is taken as 1 */
-	uint8_t cns;     /* IDENTIFY */
-	uint32_t offset; /* IDENTIFY, PART */
-	uint32_t len;    /* IDENTIFY: bytes of data; PART: at most a page's rest */
-	bool late;       /* PART */
-	uint8_t data[32];
-};
-
-void nvme_emu_inject(struct nvme_func *t, const struct nvme_emu_inject *inject);
-
-struct nvme_emu_counters {
-	uint64_t refused_bytes; /* posted writes that the IOMMU refused */
-	uint64_t dropped_bytes; /* posted writes lost to drop= or NVME_EMU_FAULT_DROP */
-	uint64_t peer_writes;   /* data transfers that had posted writes into a peer's memory */
-	uint64_t io_commands;   /* I/O commands fetched */
-};
-
-void nvme_emu_counters(struct nvme_func *t, struct nvme_emu_counters *counters);
-
-/* ---- the controller's own ---- */
 
 #define EMU_PAGE          4096u
 #define EMU_MAX_IO_QUEUES 64u
@@ -87,7 +33,6 @@ void nvme_emu_counters(struct nvme_func *t, struct nvme_emu_counters *counters);
 #define EMU_COPY_MSRC     127u   /* 0's based: 128 ranges are one page of descriptors */
 #define EMU_COPY_MSSRL    4096u  /* LBAs of a source range */
 #define EMU_COPY_MCL      65536u /* LBAs of a Copy command */
-#define EMU_LIES          16u    /* NVME_EMU_FAULT_IDENTIFY at a time */
 #define EMU_CMB_BIR       4u
 #define EMU_PMR_BIR       2u
 #define EMU_FEATURES      0x0cu /* identifiers 01h to 0bh */
@@ -116,9 +61,8 @@ struct emu_conf {
 	bool cqr;
 	bool populate; /* a namespace in memory has all its pages from the start */
 	uint64_t zone; /* bytes of a zone; 0: conventional */
-	uint64_t drop;
-	uint64_t err;
-	uint64_t slow; /* ms that an admin command waits */
+	struct emu_fault_rule faults[EMU_FAULT_RULES];
+	uint32_t nb_faults;
 };
 
 struct emu_ns {
@@ -164,12 +108,15 @@ struct emu_sq {
 	uint32_t tail;
 	struct emu_cq *cq;
 	uint16_t last_cid; /* of the completion posted last */
+	uint64_t due;      /* when its commands are fetched, ms; 0: at once */
+	uint32_t due_cleared; /* emu_fault_cleared() then */
 };
 
 struct emu_cmd {
 	struct pl_nvme_sqe sqe;
 	struct emu_sq *sq;
 	uint32_t dw0; /* the completion's */
+	bool medium_fails;
 };
 
 /* Error Information log entry (5.14.1.1). */
@@ -220,23 +167,13 @@ struct emu_ctrlr {
 	uint32_t pmrcap, pmrctl, pmrsts;
 	uint64_t pmrmsc;
 	bool reset_wanted; /* CC.EN went from 1 to 0 */
-	struct nvme_emu_inject inject_status;
-	struct nvme_emu_inject inject_cid;
-	struct nvme_emu_inject inject_latedup;
-	uint32_t inject_drop;
-	struct nvme_emu_inject inject_part;
-	struct nvme_emu_inject lies[EMU_LIES]; /* of Identify */
-	uint32_t nb_lies;
-	bool inject_scribble;
+
+	struct emu_faults faults;
 
 	/* atomic */
 	bool stop;
-	bool attention; /* CC was written or a fault armed: the thread takes the lock and looks */
-	bool armed;     /* inject_status, _latedup, _drop, _part or _scribble is in force */
-	bool hang, stuck, gone;
-	bool endless; /* NVME_EMU_FAULT_NS_LIST */
-	uint32_t slow_ms; /* before an admin command is fetched */
-	bool event_flood;
+	bool attention; /* CC or CSTS changed: the thread takes the lock and looks */
+	bool hang, stuck, gone; /* as EMU_FAULT_* say */
 	bool mem_off, master_off; /* bits of the PCI command register, the other way round */
 	uint64_t rounds;	  /* of the device thread; written by it alone */
 
@@ -244,7 +181,6 @@ struct emu_ctrlr {
 	bool enabled;
 	bool failed;   /* CSTS.CFS */
 	bool shutdown; /* CC.SHN was obeyed */
-	uint64_t slow_due;
 	struct emu_sq sqs[EMU_MAX_IO_QUEUES + 1];
 	struct emu_cq cqs[EMU_MAX_IO_QUEUES + 1];
 	struct emu_ns ns[EMU_NN];
@@ -264,14 +200,20 @@ struct emu_ctrlr {
 		bool armed; /* of the data of the command that executes a part does not move */
 		bool late;  /* ...but after its completion */
 		uint32_t offset, len;
-		uint64_t addr;
+		uint64_t addr;  /* where they belong, and as many of them as lie together there */
+		uint32_t moves;
 		uint8_t data[EMU_PAGE];
 	} part;
 	struct emu_prp prp;
 	struct iovec iov[EMU_IOV];
 	struct emu_devmem cmb, pmr;
 	struct pl_nvme_traffic traffic; /* written by the thread only; atomic for readers */
-	struct nvme_emu_counters counters;
+	struct {
+		uint64_t refused_bytes; /* posted writes that the IOMMU refused */
+		uint64_t dropped_bytes; /* posted writes lost to EMU_FAULT_DROP */
+		uint64_t peer_writes;   /* data transfers that had some into a peer's memory */
+		uint64_t io_commands;   /* fetched */
+	} counters;
 };
 
 static inline struct emu_ctrlr *emu_ctrlr(struct nvme_func *t)
@@ -310,20 +252,12 @@ void emu_write64(struct nvme_func *t, uint32_t off, uint64_t val);
 /* emu_state.c: what the device thread does about CC */
 void emu_attend(struct emu_ctrlr *c);
 void emu_fail(struct emu_ctrlr *c); /* CSTS.CFS */
-void emu_function_reset(struct emu_ctrlr *c); /* any thread but the device's */
+/* Makes true what EMU_FAULT_HANG and those after it say; any thread, in no DMA section. */
+void emu_break(struct emu_ctrlr *c, enum emu_fault_action action);
+void emu_mend(struct emu_ctrlr *c); /* ends HANG, STUCK and GONE */
 int emu_decode(struct nvme_func *t);
 int emu_master(struct nvme_func *t, bool on);
 bool emu_running(const struct emu_ctrlr *c);
-
-/* emu_inject.c */
-bool emu_inject_status(struct emu_ctrlr *c, const struct emu_cmd *cmd, uint16_t *status);
-bool emu_inject_latedup(struct emu_ctrlr *c, const struct emu_cmd *cmd);
-bool emu_inject_drop(struct emu_ctrlr *c);
-void emu_inject_part(struct emu_ctrlr *c, const struct emu_cmd *cmd);
-void emu_inject_identify(struct emu_ctrlr *c, uint32_t cns, uint8_t *data);
-bool emu_inject_slow(struct emu_ctrlr *c); /* whether the command that came is left waiting */
-void emu_inject_scribble(struct emu_ctrlr *c, const struct emu_cmd *cmd);
-void emu_inject_attend(struct emu_ctrlr *c);
 
 /* emu_thread.c */
 int emu_thread_start(struct emu_ctrlr *c);
@@ -339,11 +273,16 @@ void emu_cq_open(struct emu_ctrlr *c, uint16_t id, uint64_t base, uint32_t size)
 void emu_sq_close(struct emu_ctrlr *c, struct emu_sq *sq);
 void emu_cq_close(struct emu_ctrlr *c, struct emu_cq *cq);
 bool emu_pending(const struct emu_ctrlr *c); /* any thread: whether commands wait */
-bool emu_sq_poll(struct emu_ctrlr *c, struct emu_sq *sq);
+/* The next commands: up to *@n, as many as lie in one run. *@n becomes how many. */
+uint16_t emu_sq_fetch(struct emu_ctrlr *c, struct emu_sq *sq, struct pl_nvme_sqe *sqes, uint32_t *n);
+uint32_t emu_sq_waiting(struct emu_ctrlr *c, struct emu_sq *sq); /* commands, by the doorbell */
 uint32_t emu_cq_room(struct emu_ctrlr *c, struct emu_cq *cq);
 bool emu_cq_at(const struct emu_ctrlr *c, uint64_t page);
 void emu_cq_post(struct emu_ctrlr *c, const struct emu_sq *sq, uint16_t cid, uint32_t dw0,
 		 uint16_t status);
+
+/* emu_command.c: up to EMU_BATCH commands of one queue. Returns whether there were any. */
+bool emu_sq_poll(struct emu_ctrlr *c, struct emu_sq *sq);
 
 /* emu_admin_queue.c */
 uint16_t emu_admin_create_sq(struct emu_ctrlr *c, struct emu_cmd *cmd);
@@ -388,13 +327,15 @@ uint16_t emu_ns_check(const struct emu_ctrlr *c, uint32_t nsid);
 uint16_t emu_mdts_check(const struct emu_ctrlr *c, uint64_t len);
 uint16_t emu_status(uint16_t code); /* adds DNR where a retry cannot help */
 
-/* emu_event.c: asynchronous events and the error log */
+/* emu_error.c: the error log, and the events that wait */
 #define EMU_EVENT_DOORBELL_REGISTER 0x00u
 #define EMU_EVENT_DOORBELL_VALUE    0x01u
 void emu_event(struct emu_ctrlr *c, uint8_t info);
+void emu_log_error(struct emu_ctrlr *c, const struct emu_cmd *cmd, uint16_t status);
+
+/* emu_event.c: asynchronous event requests */
 void emu_events_post(struct emu_ctrlr *c);
 void emu_events_reset(struct emu_ctrlr *c);
-void emu_log_error(struct emu_ctrlr *c, const struct emu_cmd *cmd, uint16_t status);
 uint16_t emu_admin_aer(struct emu_ctrlr *c, struct emu_cmd *cmd);
 uint16_t emu_admin_abort(struct emu_ctrlr *c, struct emu_cmd *cmd);
 
@@ -427,6 +368,6 @@ int emu_mem_attach(struct nvme_func *t, unsigned int bir, uint64_t offset, size_
 		   void *va, enum pl_mem_kind kind);
 void emu_mem_detach(struct nvme_func *t, void *va, size_t len);
 int emu_bar_addr(struct nvme_func *t, unsigned int bir, uint64_t *addr);
-void emu_devmem_revoke(struct emu_ctrlr *c); /* for everybody; any thread but a device's */
+void emu_devmem_revoke(struct emu_ctrlr *c); /* for everybody; in no DMA section */
 
 #endif

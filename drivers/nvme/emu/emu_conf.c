@@ -193,19 +193,42 @@ static int key_populate(const struct arg *a, struct emu_conf *conf)
 	return parse_bool(a, &conf->populate);
 }
 
+static int add_fault(const struct arg *a, struct emu_fault_rule *rule, struct emu_conf *conf)
+{
+	if (conf->nb_faults == EMU_FAULT_RULES)
+		return pl_fail(-EINVAL, "%s: %s=%s is one fault too many; accepted: %u of them",
+			       a->dev, a->key, a->val, EMU_FAULT_RULES);
+	rule->lasting = true;
+	conf->faults[conf->nb_faults++] = *rule;
+	return 0;
+}
+
 static int key_drop(const struct arg *a, struct emu_conf *conf)
 {
-	return parse_range(a, 1, INT64_MAX, &conf->drop);
+	struct emu_fault_rule rule = emu_fault_rule(EMU_FAULT_AT_PEER, EMU_FAULT_DROP);
+	int rc = parse_range(a, 1, INT64_MAX, &rule.every);
+
+	return rc ? rc : add_fault(a, &rule, conf);
 }
 
+/* The medium fails every Nth I/O command, whatever it is. */
 static int key_err(const struct arg *a, struct emu_conf *conf)
 {
-	return parse_range(a, 1, INT64_MAX, &conf->err);
+	struct emu_fault_rule rule = emu_fault_rule(EMU_FAULT_AT_COMMAND, EMU_FAULT_MEDIUM);
+	int rc = parse_range(a, 1, INT64_MAX, &rule.every);
+
+	rule.qid_first = 1;
+	return rc ? rc : add_fault(a, &rule, conf);
 }
 
+/* Each admin command waits. */
 static int key_slow(const struct arg *a, struct emu_conf *conf)
 {
-	return parse_range(a, 1, 3600000, &conf->slow);
+	struct emu_fault_rule rule = emu_fault_rule(EMU_FAULT_AT_FETCH, EMU_FAULT_DELAY);
+	int rc = parse_range(a, 1, 3600000, &rule.arg);
+
+	rule.qid_last = 0;
+	return rc ? rc : add_fault(a, &rule, conf);
 }
 
 static const struct {

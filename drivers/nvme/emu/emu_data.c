@@ -11,6 +11,7 @@
 
 struct xfer {
 	struct emu_ctrlr *c;
+	const struct emu_cmd *cmd;
 	bool to_host;
 	uint32_t right;
 	uint64_t addr; /* what is left of the run */
@@ -39,6 +40,7 @@ static bool left_out(struct xfer *x, struct emu_piece *piece)
 	}
 	piece->len = RTE_MIN(piece->len, end - x->at);
 	p->addr = x->addr;
+	p->moves = (uint32_t)piece->len;
 	x->part = true;
 	return true;
 }
@@ -49,7 +51,7 @@ void emu_data_part(struct emu_ctrlr *c)
 
 	pl_soft_begin(c->dma);
 	if (c->part.addr &&
-	    emu_dma_piece(c, c->part.addr, c->part.len, PL_IOMMU_WRITE, NVME_CMBSZ_RDS, &piece) ==
+	    emu_dma_piece(c, c->part.addr, c->part.moves, PL_IOMMU_WRITE, NVME_CMBSZ_RDS, &piece) ==
 		    NVME_SC_SUCCESS &&
 	    piece.host)
 		memcpy(piece.host, c->part.data, piece.len);
@@ -60,18 +62,20 @@ void emu_data_part(struct emu_ctrlr *c)
 static bool lost(struct xfer *x, const struct emu_piece *piece)
 {
 	struct emu_ctrlr *c = x->c;
+	struct emu_fault_hits hits;
 
 	if (piece->host == NULL) {
 		emu_add(&c->counters.refused_bytes, piece->len);
 		return true;
 	}
-	if (piece->mem != PL_TRAFFIC_PEER_CMB && piece->mem != PL_TRAFFIC_PEER_PMR)
+	if (piece->mem != PL_TRAFFIC_PEER_CMB && piece->mem != PL_TRAFFIC_PEER_PMR &&
+	    piece->mem != PL_TRAFFIC_PEER_BAR)
 		return false;
 	if (!x->peer) {
 		x->peer = true;
 		emu_add(&c->counters.peer_writes, 1);
-		x->drop = c->conf.drop != 0 && c->counters.peer_writes % c->conf.drop == 0;
-		x->drop = emu_inject_drop(c) || x->drop;
+		x->drop = emu_fault_at(&c->faults, EMU_FAULT_AT_PEER, x->cmd->sq->q.id,
+				       &x->cmd->sqe, &hits);
 	}
 	if (x->drop)
 		emu_add(&c->counters.dropped_bytes, piece->len);
@@ -127,6 +131,7 @@ uint16_t emu_data(struct emu_ctrlr *c, const struct emu_cmd *cmd, size_t len, bo
 {
 	struct xfer x = {
 		.c = c,
+		.cmd = cmd,
 		.to_host = to_host,
 		.right = to_host ? NVME_CMBSZ_RDS : NVME_CMBSZ_WDS,
 	};

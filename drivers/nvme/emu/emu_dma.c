@@ -44,6 +44,8 @@ static enum pl_traffic_mem peer_mem(const struct emu_ctrlr *c, uint64_t addr, en
 	bool own =
 		bus != EMU_NO_WINDOW && addr - bus < __atomic_load_n(&m->bus_len, __ATOMIC_RELAXED);
 
+	if (kind == PL_MEM_BAR)
+		return PL_TRAFFIC_PEER_BAR;
 	if (kind == PL_MEM_CMB)
 		return own ? PL_TRAFFIC_OWN_CMB : PL_TRAFFIC_PEER_CMB;
 	return own ? PL_TRAFFIC_OWN_PMR : PL_TRAFFIC_PEER_PMR;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Asynchronous events (5.2), Abort (5.1) and the error log (5.14.1.1). */
+/* Asynchronous Event Requests (5.2), and Abort (5.1), which concerns only them. */
 #include <string.h>
 
 #include "emu.h"
@@ -13,53 +13,15 @@ void emu_events_reset(struct emu_ctrlr *c)
 	c->events_masked = false;
 }
 
-static struct emu_error *error_add(struct emu_ctrlr *c)
-{
-	struct emu_error *e = &c->errlog[c->nb_errors % EMU_ERRLOG];
-
-	memset(e, 0, sizeof(*e));
-	e->count = ++c->nb_errors;
-	return e;
-}
-
-void emu_log_error(struct emu_ctrlr *c, const struct emu_cmd *cmd, uint16_t status)
-{
-	struct emu_error *e = error_add(c);
-
-	e->sqid = cmd->sq->q.id;
-	e->cid = cmd->sqe.cid;
-	e->status = (uint16_t)(status << 1);
-	e->location = 0xffff; /* not told */
-	e->nsid = cmd->sqe.nsid;
-	if (cmd->sq->q.id != 0)
-		e->lba = cmd->sqe.cdw10 | (uint64_t)cmd->sqe.cdw11 << 32;
-	if (NVME_SCT(status) == NVME_SCT(NVME_SC_WRITE_FAULT))
-		c->media_errors += NVME_STATUS_CODE(status) != NVME_SC_COMPARE_FAILURE;
-}
-
-/* An error that belongs to no command. What finds no room is lost: the host has plenty to read. */
-void emu_event(struct emu_ctrlr *c, uint8_t info)
-{
-	struct emu_error *e = error_add(c);
-
-	e->sqid = 0xffff;
-	e->cid = 0xffff;
-	e->location = 0xffff;
-	if (c->nb_events < EMU_EVENTS)
-		c->events[c->nb_events++] = info;
-}
-
-static bool flood(const struct emu_ctrlr *c)
-{
-	return __atomic_load_n(&c->event_flood, __ATOMIC_RELAXED);
-}
-
 /* Hands events to requests. After one the type is masked until its log page was read. */
 void emu_events_post(struct emu_ctrlr *c)
 {
 	struct emu_sq *admin = &c->sqs[0];
+	struct emu_fault_hits hits;
 
-	while (flood(c) && c->nb_aers > 0 && emu_cq_room(c, admin->cq) > 0)
+	while (emu_fault_armed(&c->faults, EMU_FAULT_AT_EVENT) && c->nb_aers > 0 &&
+	       emu_cq_room(c, admin->cq) > 0 &&
+	       emu_fault_at(&c->faults, EMU_FAULT_AT_EVENT, 0, NULL, &hits))
 		emu_cq_post(c, admin, c->aers[--c->nb_aers], LID_ERROR << 16, NVME_SC_SUCCESS);
 	if (c->nb_events == 0 || c->nb_aers == 0 || c->events_masked ||
 	    emu_cq_room(c, admin->cq) == 0)

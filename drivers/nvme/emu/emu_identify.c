@@ -54,7 +54,7 @@ static void fill_ctrl(const struct emu_ctrlr *c, struct pl_nvme_id_ctrl *id)
 	id->ver = 0x00010400u;
 	id->rtd3e = 5000000; /* a file may have much to write back */
 	id->cmic = c->conf.subsys[0] ? NVME_CMIC_CTRLRS : 0;
-	id->cntrltype = 1;   /* I/O controller */
+	id->cntrltype = 1; /* I/O controller */
 	id->acl = EMU_ACL;
 	id->aerl = EMU_AERS - 1;
 	id->frmw = 0x03; /* one slot, read-only */
@@ -156,16 +156,30 @@ static uint16_t fill_csi_ns(const struct emu_ctrlr *c, uint32_t nsid, uint32_t c
 	return status;
 }
 
-static bool endless(const struct emu_ctrlr *c)
+/* Whether a rule says that namespaces go on for ever. */
+static bool endless(const struct emu_fault_hits *hits)
 {
-	return __atomic_load_n(&c->endless, __ATOMIC_RELAXED);
+	for (uint32_t i = 0; i < hits->nb; i++)
+		if (hits->rules[i].action == EMU_FAULT_NS_LIST)
+			return true;
+	return false;
 }
 
-static void fill_active(const struct emu_ctrlr *c, uint32_t after, uint32_t *list)
+static void patch(const struct emu_fault_hits *hits, uint8_t *data)
+{
+	for (uint32_t i = 0; i < hits->nb; i++) {
+		const struct emu_fault_rule *r = &hits->rules[i];
+
+		if (r->action == EMU_FAULT_PATCH)
+			memcpy(data + r->offset, r->data, r->len);
+	}
+}
+
+static void fill_active(const struct emu_ctrlr *c, bool for_ever, uint32_t after, uint32_t *list)
 {
 	uint32_t last = c->conf.nb_ns;
 
-	if (endless(c))
+	if (for_ever)
 		last = (uint32_t)RTE_MIN(after + 1024ull, 0xfffffffdull);
 	for (uint32_t nsid = after + 1; nsid <= last; nsid++)
 		*list++ = nsid;
@@ -183,13 +197,17 @@ uint16_t emu_admin_identify(struct emu_ctrlr *c, struct emu_cmd *cmd)
 	} data = { { 0 } };
 	uint16_t status = NVME_SC_SUCCESS;
 	uint32_t nsid = sqe->nsid;
+	struct emu_fault_hits hits;
+	bool for_ever;
 
 	/* CNTID, NVMSETID and the UUID index belong to other CNS values. */
 	if ((sqe->cdw10 > NVME_CNS_NS_DESCS && sqe->cdw10 != NVME_CNS_CSI_NS) ||
 	    (sqe->cdw11 != 0 && sqe->cdw10 != NVME_CNS_CSI_NS) || sqe->cdw12 != 0 ||
 	    sqe->cdw13 != 0 || sqe->cdw14 != 0 || sqe->cdw15 != 0)
 		return NVME_SC_INVALID_FIELD;
-	if (endless(c) && nsid > 1)
+	(void)emu_fault_at(&c->faults, EMU_FAULT_AT_IDENTIFY, cmd->sq->q.id, sqe, &hits);
+	for_ever = endless(&hits);
+	if (for_ever && nsid > 1)
 		nsid = 1;
 	switch (sqe->cdw10) {
 	case NVME_CNS_NS:
@@ -207,8 +225,8 @@ uint16_t emu_admin_identify(struct emu_ctrlr *c, struct emu_cmd *cmd)
 	case NVME_CNS_ACTIVE_NS:
 		if (sqe->nsid >= 0xfffffffeu)
 			return NVME_SC_INVALID_NAMESPACE;
-		if (sqe->nsid < c->conf.nb_ns || endless(c))
-			fill_active(c, sqe->nsid, data.list);
+		if (sqe->nsid < c->conf.nb_ns || for_ever)
+			fill_active(c, for_ever, sqe->nsid, data.list);
 		break;
 	case NVME_CNS_CSI_NS:
 		status = fill_csi_ns(c, nsid, sqe->cdw11, &data.zoned);
@@ -221,6 +239,6 @@ uint16_t emu_admin_identify(struct emu_ctrlr *c, struct emu_cmd *cmd)
 	}
 	if (status != NVME_SC_SUCCESS)
 		return status;
-	emu_inject_identify(c, sqe->cdw10, data.bytes);
+	patch(&hits, data.bytes);
 	return emu_data_out(c, cmd, data.bytes, sizeof(data), sizeof(data));
 }

@@ -179,8 +179,7 @@ uint16_t emu_nvm(struct emu_ctrlr *c, struct emu_cmd *cmd)
 	/* Neither fused operations (FUSES) nor SGLs (SGLS) are offered. */
 	if (cmd->sqe.flags != 0)
 		return emu_status(NVME_SC_INVALID_FIELD);
-	/* err=N: the medium fails every Nth command, whatever it is. */
-	if (c->conf.err != 0 && c->counters.io_commands % c->conf.err == 0)
+	if (cmd->medium_fails)
 		return cmd->sqe.opc == NVME_CMD_READ || cmd->sqe.opc == NVME_CMD_COMPARE
 			       ? NVME_SC_UNRECOVERED_READ
 			       : NVME_SC_WRITE_FAULT;

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 
 #include "emu.h"
 #include "pl_inject.h"
@@ -137,6 +136,7 @@ void emu_sq_open(struct emu_ctrlr *c, uint16_t id, uint64_t base, uint32_t size,
 	queue_open(c, &sq->q, id, base, size, 6, 2u * id);
 	__atomic_store_n(&sq->head, 0, __ATOMIC_RELAXED);
 	sq->tail = 0;
+	sq->due = 0;
 	__atomic_store_n(&sq->q.exists, true, __ATOMIC_RELAXED);
 	sq->cq = &c->cqs[cqid];
 	sq->cq->nb_sqs++;
@@ -233,58 +233,6 @@ void emu_cq_post(struct emu_ctrlr *c, const struct emu_sq *sq, uint16_t cid, uin
 	}
 }
 
-static void complete(struct emu_ctrlr *c, const struct emu_cmd *cmd, uint16_t status)
-{
-	if (status == EMU_PENDING)
-		return;
-	if (status != NVME_SC_SUCCESS)
-		emu_log_error(c, cmd, status);
-	cmd->sq->last_cid = cmd->sqe.cid;
-	emu_cq_post(c, cmd->sq, cmd->sqe.cid, cmd->dw0, status);
-}
-
-/* As execute(), where something may have to go wrong. */
-static void __attribute__((noinline)) execute_armed(struct emu_ctrlr *c, struct emu_cmd *cmd)
-{
-	const struct timespec delay = { .tv_nsec = 3000000 };
-	uint16_t status;
-
-	if (emu_inject_latedup(c, cmd)) {
-		emu_cq_post(c, cmd->sq, cmd->sq->last_cid, 0, NVME_SC_SUCCESS);
-		return;
-	}
-	if (emu_inject_status(c, cmd, &status)) {
-		complete(c, cmd, status);
-		return;
-	}
-	emu_inject_part(c, cmd);
-	status = cmd->sq->q.id == 0 ? emu_admin(c, cmd) : emu_nvm(c, cmd);
-	emu_inject_scribble(c, cmd);
-	complete(c, cmd, status);
-	if (c->part.armed && c->part.late) {
-		nanosleep(&delay, NULL);
-		emu_data_part(c);
-	}
-	c->part.armed = false;
-}
-
-static void execute(struct emu_ctrlr *c, struct emu_cmd *cmd)
-{
-	uint32_t next = cmd->sq->head + 1;
-	uint16_t status;
-
-	cmd->dw0 = 0;
-	__atomic_store_n(&cmd->sq->head, next == cmd->sq->q.size ? 0 : next, __ATOMIC_RELAXED);
-	if (cmd->sq->q.id != 0)
-		emu_add(&c->counters.io_commands, 1);
-	if (__atomic_load_n(&c->armed, __ATOMIC_ACQUIRE)) {
-		execute_armed(c, cmd);
-		return;
-	}
-	status = cmd->sq->q.id == 0 ? emu_admin(c, cmd) : emu_nvm(c, cmd);
-	complete(c, cmd, status);
-}
-
 bool emu_pending(const struct emu_ctrlr *c)
 {
 	for (uint32_t i = 0; i <= c->conf.queues; i++)
@@ -294,44 +242,30 @@ bool emu_pending(const struct emu_ctrlr *c)
 	return false;
 }
 
-/* Up to EMU_BATCH commands of one queue. Returns whether there were any. */
-bool emu_sq_poll(struct emu_ctrlr *c, struct emu_sq *sq)
+uint32_t emu_sq_waiting(struct emu_ctrlr *c, struct emu_sq *sq)
 {
-	struct pl_nvme_sqe sqes[EMU_BATCH];
-	uint32_t val = doorbell_read(c, 2u * sq->q.id), n, room;
-	struct emu_cmd cmd = { .sq = sq };
-	uint16_t status;
+	uint32_t val = doorbell_read(c, 2u * sq->q.id);
 
 	if (val != sq->tail) {
 		if (val >= sq->q.size) {
 			bad_value(c, &sq->q, val);
-			return false;
+			return 0;
 		}
 		sq->q.bad = NO_BAD_VALUE;
 		sq->tail = val;
 	}
-	if (sq->head == sq->tail || (sq->q.id == 0 && emu_inject_slow(c)))
-		return false;
-	/* Without room for its completion no command is begun. */
-	room = emu_cq_room(c, sq->cq);
-	n = (sq->tail + sq->q.size - sq->head) % sq->q.size;
-	n = n < room ? n : room;
-	n = n < EMU_BATCH ? n : EMU_BATCH;
-	if (n > contiguous(&sq->q, sq->head))
-		n = contiguous(&sq->q, sq->head);
-	if (n == 0)
-		return false;
+	return (sq->tail + sq->q.size - sq->head) % sq->q.size;
+}
+
+uint16_t emu_sq_fetch(struct emu_ctrlr *c, struct emu_sq *sq, struct pl_nvme_sqe *sqes, uint32_t *n)
+{
+	uint16_t status;
+
+	if (*n > contiguous(&sq->q, sq->head))
+		*n = contiguous(&sq->q, sq->head);
 	pl_soft_begin(c->dma);
-	status = emu_dma_read(c, entry_addr(&sq->q, sq->head), sqes, n * sizeof(sqes[0]), ~0u,
+	status = emu_dma_read(c, entry_addr(&sq->q, sq->head), sqes, *n * sizeof(sqes[0]), ~0u,
 			      PL_TRAFFIC_QUEUE);
 	pl_soft_end(c->dma);
-	if (status != NVME_SC_SUCCESS) {
-		emu_fail(c); /* it cannot know what it was told to do (9.5) */
-		return false;
-	}
-	for (uint32_t i = 0; i < n && sq->q.exists && emu_running(c); i++) {
-		cmd.sqe = sqes[i];
-		execute(c, &cmd);
-	}
-	return true;
+	return status;
 }

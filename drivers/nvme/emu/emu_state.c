@@ -112,7 +112,7 @@ static void shut_down(struct emu_ctrlr *c)
 
 void emu_attend(struct emu_ctrlr *c)
 {
-	bool reset_wanted;
+	bool reset_wanted, fatal;
 	uint32_t cc;
 
 	if (__atomic_load_n(&c->stuck, __ATOMIC_RELAXED) || unreachable(c))
@@ -130,11 +130,15 @@ void emu_attend(struct emu_ctrlr *c)
 		enable(c, cc);
 	if ((cc & NVME_CC_SHN_MASK) != 0 && !c->shutdown)
 		shut_down(c);
-	emu_inject_attend(c);
+	pthread_mutex_lock(&c->lock);
+	fatal = (c->csts & NVME_CSTS_CFS) != 0;
+	pthread_mutex_unlock(&c->lock);
+	if (fatal)
+		c->failed = true;
 }
 
 /* Registers as at power on, and the CMB's contents are not what they were (PCIe 6.6.2). */
-void emu_function_reset(struct emu_ctrlr *c)
+static void function_reset(struct emu_ctrlr *c)
 {
 	pthread_mutex_lock(&c->lock);
 	c->cc = 0;
@@ -174,4 +178,48 @@ int emu_master(struct nvme_func *t, bool on)
 	while (__atomic_load_n(&c->rounds, __ATOMIC_ACQUIRE) < round + 2)
 		sched_yield();
 	return 0;
+}
+
+static void set_flag(bool *flag, bool on)
+{
+	__atomic_store_n(flag, on, __ATOMIC_RELEASE);
+}
+
+void emu_break(struct emu_ctrlr *c, enum emu_fault_action action)
+{
+	switch (action) {
+	case EMU_FAULT_STUCK:
+		set_flag(&c->stuck, true);
+		set_flag(&c->hang, true);
+		break;
+	case EMU_FAULT_HANG:
+		set_flag(&c->hang, true);
+		break;
+	case EMU_FAULT_GONE:
+		set_flag(&c->gone, true);
+		break;
+	case EMU_FAULT_CFS:
+		pthread_mutex_lock(&c->lock);
+		c->csts |= NVME_CSTS_CFS;
+		pthread_mutex_unlock(&c->lock);
+		break;
+	case EMU_FAULT_FLR:
+		function_reset(c);
+		break;
+	case EMU_FAULT_MEM:
+		set_flag(&c->mem_off, true);
+		emu_devmem_revoke(c);
+		break;
+	default:
+		break; /* of one command, not the controller's */
+	}
+	set_flag(&c->attention, true);
+}
+
+void emu_mend(struct emu_ctrlr *c)
+{
+	set_flag(&c->hang, false);
+	set_flag(&c->stuck, false);
+	set_flag(&c->gone, false);
+	set_flag(&c->attention, true);
 }

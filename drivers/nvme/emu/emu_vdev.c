@@ -27,8 +27,7 @@ static int open_media(struct emu_ctrlr *c)
 			err = emu_media_file_open(c->t.name, conf->path, conf->subsys, conf->size,
 						  conf->bs, &ns->media);
 		else
-			err = emu_media_ram_open(c->t.name, conf->size, conf->populate,
-						 &ns->media);
+			err = emu_media_ram_open(c->t.name, conf->size, conf->populate, &ns->media);
 		if (err == 0)
 			ns->nlb = ns->media->size / conf->bs;
 	}
@@ -63,7 +62,6 @@ static int bring_up(struct emu_ctrlr *c)
 	if (err < 0)
 		goto doorbells;
 	emu_regs_init(c);
-	c->slow_ms = (uint32_t)c->conf.slow;
 	emu_features_reset(c);
 	err = emu_thread_start(c);
 	if (err < 0)
@@ -100,6 +98,7 @@ static void remove_ctrlr(struct nvme_func *t)
 	emu_doorbells_fini(c);
 	emu_devmem_fini(c);
 	close_media(c);
+	emu_fault_fini(&c->faults);
 	pthread_mutex_destroy(&c->lock);
 	free(c);
 }
@@ -127,7 +126,7 @@ static bool backing(struct nvme_func *t, uint32_t nsid, dev_t *dev, ino_t *ino)
 static const struct nvme_func_ops emu_ops = {
 	.name = "nvme_emu",
 	.usage = emu_usage,
-	.family = PL_IOAS_FAMILY_EMU,
+	.family = PL_IOAS_EMULATED,
 	.check = check,
 	.probe = probe,
 	.remove = remove_ctrlr,
@@ -166,8 +165,13 @@ static int probe(const char *dev, const char *args, struct pl_ioas *ioas,
 	c->t.ioas = ioas;
 	c->ioas = ioas;
 	pthread_mutex_init(&c->lock, NULL);
+	emu_fault_init(&c->faults);
+	for (uint32_t i = 0; i < c->conf.nb_faults; i++)
+		(void)emu_fault_add(&c->faults,
+				    &c->conf.faults[i]); /* as many as it has room for */
 	err = bring_up(c);
 	if (err < 0) {
+		emu_fault_fini(&c->faults);
 		pthread_mutex_destroy(&c->lock);
 		free(c);
 		return err;

@@ -163,22 +163,49 @@ static struct vfio_dev *iommufd_device(struct pl_ioas *base, const char *bdf)
 	return kernel_find_device(of(base)->devices, bdf);
 }
 
-static int iommufd_aperture(const struct pl_ioas *base, struct pl_iova_range *ranges, int n)
+/* Enough for most: holes are an MSI window and a few firmware reservations. */
+#define RANGES_FIRST 16u
+#define ATTEMPTS     4 /* the count may grow between two calls, by devices of other processes */
+
+static int query_ranges(const struct iommufd_ioas *ioas, struct iommu_iova_range *found,
+			uint32_t *count)
 {
-	const struct iommufd_ioas *ioas = of(base);
-	struct iommu_iova_range found[64];
 	struct iommu_ioas_iova_ranges query = {
 		.size = sizeof(query),
 		.ioas_id = ioas->id,
-		.num_iovas = RTE_DIM(found),
+		.num_iovas = *count,
 		.allowed_iovas = (uintptr_t)found,
 	};
+	int rc = ioctl(ioas->fd, IOMMU_IOAS_IOVA_RANGES, &query) ? -errno : 0;
 
-	if (ioctl(ioas->fd, IOMMU_IOAS_IOVA_RANGES, &query))
-		return 0;
-	for (int i = 0; i < n && i < (int)query.num_iovas; i++)
-		ranges[i] = (struct pl_iova_range){ found[i].start, found[i].last };
-	return (int)query.num_iovas;
+	*count = query.num_iovas; /* also where there was no room for them (EMSGSIZE) */
+	return rc;
+}
+
+static int iommufd_aperture(const struct pl_ioas *base, struct pl_iova_range **ranges)
+{
+	uint32_t count = RANGES_FIRST;
+	int rc = -EMSGSIZE;
+
+	/* The kernel's structure is the same as ours. */
+	_Static_assert(sizeof(struct iommu_iova_range) == sizeof(struct pl_iova_range) &&
+			       offsetof(struct iommu_iova_range, last) ==
+				       offsetof(struct pl_iova_range, last),
+		       "ranges are read in place");
+	for (int i = 0; i < ATTEMPTS && rc == -EMSGSIZE; i++) {
+		struct iommu_iova_range *found =
+			pl_inject_hit() ? NULL : calloc(count, sizeof(*found));
+
+		if (!found)
+			return pl_fail(-ENOMEM, "no memory for an aperture of %u ranges", count);
+		rc = query_ranges(of(base), found, &count);
+		if (rc == 0) {
+			*ranges = (void *)found;
+			return (int)count;
+		}
+		free(found);
+	}
+	return pl_fail(-EIO, "IOMMU_IOAS_IOVA_RANGES: %s", strerror(-rc));
 }
 
 static int iommufd_map(struct pl_ioas *base, uint64_t iova, void *va, size_t len, uint32_t prot,
@@ -254,7 +281,7 @@ static int iommufd_import(struct pl_ioas *base, struct vfio_dev *dev, unsigned i
 }
 
 /* Whether this kernel can import peer memory at all: one answer for every device. */
-static bool iommufd_can_import(struct pl_ioas *base)
+static uint32_t iommufd_caps(struct pl_ioas *base)
 {
 	struct vfio_device_feature probe = {
 		.argsz = sizeof(probe),
@@ -263,7 +290,11 @@ static bool iommufd_can_import(struct pl_ioas *base)
 	};
 	const struct vfio_dev *dev = of(base)->devices;
 
-	return dev && ioctl(dev->fd, VFIO_DEVICE_FEATURE, &probe) == 0;
+	if (dev && ioctl(dev->fd, VFIO_DEVICE_FEATURE, &probe) == 0)
+		return IOAS_CAP_PEER;
+	pl_fail(-ENOTSUP, "this kernel cannot map a device's memory for peers through iommufd (it needs "
+		"Linux 6.19 with CONFIG_VFIO_PCI_DMABUF)");
+	return 0;
 }
 
 static void iommufd_stats(const struct pl_ioas *base, struct pl_ioas_stats *stats)
@@ -273,8 +304,8 @@ static void iommufd_stats(const struct pl_ioas *base, struct pl_ioas_stats *stat
 
 static const struct pl_ioas_ops iommufd_ops = {
 	.name = "iommufd",
-	.priority = 20,
-	.pci = true,
+	.family = PL_IOAS_PCI,
+	.rank = 20,
 	.available = iommufd_available,
 	.check = iommufd_check,
 	.create = iommufd_create,
@@ -284,7 +315,7 @@ static const struct pl_ioas_ops iommufd_ops = {
 	.aperture = iommufd_aperture,
 	.map = iommufd_map,
 	.unmap = iommufd_unmap,
-	.can_import = iommufd_can_import,
+	.caps = iommufd_caps,
 	.import = iommufd_import,
 	.fault_next = kernel_fault_next,
 	.stats = iommufd_stats,

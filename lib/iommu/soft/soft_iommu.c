@@ -166,16 +166,17 @@ static void soft_destroy(struct pl_ioas *base)
 	free(ioas);
 }
 
-static int soft_aperture(const struct pl_ioas *base, struct pl_iova_range *ranges, int n)
+static int soft_aperture(const struct pl_ioas *base, struct pl_iova_range **ranges)
 {
-	const struct pl_iova_range all[] = {
-		{ IOVA_FIRST, MSI_FIRST - 1 },
-		{ MSI_LAST + 1, soft_of(base)->iova_last },
-	};
+	enum { BELOW_MSI, ABOVE_MSI, COUNT };
+	struct pl_iova_range *r = pl_inject_hit() ? NULL : malloc(COUNT * sizeof(*r));
 
-	for (int i = 0; i < n && i < (int)RTE_DIM(all); i++)
-		ranges[i] = all[i];
-	return (int)RTE_DIM(all);
+	if (!r)
+		return pl_fail(-ENOMEM, "no memory for the soft IOMMU's aperture");
+	r[BELOW_MSI] = (struct pl_iova_range){ IOVA_FIRST, MSI_FIRST - 1 };
+	r[ABOVE_MSI] = (struct pl_iova_range){ MSI_LAST + 1, soft_of(base)->iova_last };
+	*ranges = r;
+	return COUNT;
 }
 
 /*
@@ -227,6 +228,12 @@ static int map_locked(struct pl_soft_ioas *ioas, struct mapping *m, uintptr_t ho
 	stat_add(&ioas->stats.mappings, 1);
 	stat_add(&ioas->stats.mapped_bytes, len);
 	return 0;
+}
+
+static uint32_t soft_caps(struct pl_ioas *base)
+{
+	RTE_SET_USED(base);
+	return IOAS_CAP_PEER; /* device memory is mapped as any other */
 }
 
 static int soft_map(struct pl_ioas *base, uint64_t iova, void *va, size_t len, uint32_t prot,
@@ -378,11 +385,13 @@ static void soft_stats(const struct pl_ioas *base, struct pl_ioas_stats *stats)
 
 const struct pl_ioas_ops pl_soft_ioas_ops = {
 	.name = "soft",
-	.priority = 0, /* below every kernel backend: it serves emulated devices only */
+	.family = PL_IOAS_EMULATED,
+	.rank = 0,
 	.available = soft_available,
 	.check = soft_check,
 	.create = soft_create,
 	.destroy = soft_destroy,
+	.caps = soft_caps,
 	.aperture = soft_aperture,
 	.map = soft_map,
 	.unmap = soft_unmap,

@@ -25,7 +25,8 @@
 #include "vfio_uapi.h"
 
 #define CONTAINER_DEVICE "/dev/vfio/vfio"
-#define IOMMU_INFO_MAX	 4096u
+#define INFO_FIRST	 1024u
+#define ATTEMPTS	 4 /* what there is to say may grow between two calls */
 
 static const struct pl_ioas_ops type1_ops;
 
@@ -197,35 +198,75 @@ static const struct vfio_iommu_type1_info_cap_iova_range *
 iova_cap(const struct vfio_iommu_type1_info *info)
 {
 	uint32_t at = info->flags & VFIO_IOMMU_INFO_CAPS ? info->cap_offset : 0;
+	const struct vfio_iommu_type1_info_cap_iova_range *cap;
 
-	while (at >= sizeof(*info) && at <= info->argsz - sizeof(struct vfio_info_cap_header)) {
-		const struct vfio_info_cap_header *cap = (const void *)((const char *)info + at);
-
-		if (cap->id == VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE)
-			return (const void *)cap;
-		if (cap->next <= at) /* the chain only goes forward */
+	while (at >= sizeof(*info) && at <= info->argsz - sizeof(*cap)) {
+		cap = (const void *)((const char *)info + at);
+		if (cap->header.id == VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE)
+			return cap->nr_iovas <= (info->argsz - at - sizeof(*cap)) /
+							sizeof(cap->iova_ranges[0])
+				       ? cap
+				       : NULL;
+		if (cap->header.next <= at) /* the chain only goes forward */
 			break;
-		at = cap->next;
+		at = cap->header.next;
 	}
 	return NULL;
 }
 
-static int type1_aperture(const struct pl_ioas *base, struct pl_iova_range *ranges, int n)
+/* The container's description with its capabilities, for the caller to free. NULL with a message. */
+static struct vfio_iommu_type1_info *container_info(const struct type1_ioas *ioas)
 {
-	uint64_t answer[IOMMU_INFO_MAX / sizeof(uint64_t)] = { 0 };
-	struct vfio_iommu_type1_info *info = (void *)answer;
-	const struct vfio_iommu_type1_info_cap_iova_range *cap;
+	uint32_t size = INFO_FIRST;
 
-	info->argsz = sizeof(answer);
-	if (ioctl(of(base)->fd, VFIO_IOMMU_GET_INFO, info) || info->argsz > sizeof(answer))
-		return 0;
-	cap = iova_cap(info);
-	if (!cap)
-		return 0;
-	for (int i = 0; i < n && i < (int)cap->nr_iovas; i++)
-		ranges[i] = (struct pl_iova_range){ cap->iova_ranges[i].start,
-						    cap->iova_ranges[i].end };
-	return (int)cap->nr_iovas;
+	for (int i = 0; i < ATTEMPTS; i++) {
+		struct vfio_iommu_type1_info *info = pl_inject_hit() ? NULL : calloc(1, size);
+
+		if (!info) {
+			pl_fail(-ENOMEM, "no memory for what VFIO_IOMMU_GET_INFO answers");
+			return NULL;
+		}
+		info->argsz = size;
+		if (ioctl(ioas->fd, VFIO_IOMMU_GET_INFO, info)) {
+			pl_fail(-EIO, "VFIO_IOMMU_GET_INFO: %s", strerror(errno));
+			free(info);
+			return NULL;
+		}
+		if (info->argsz <= size) {
+			info->argsz = size;
+			return info;
+		}
+		size = info->argsz; /* that much there is to say */
+		free(info);
+	}
+	pl_fail(-EIO, "VFIO_IOMMU_GET_INFO answers more each time");
+	return NULL;
+}
+
+static int type1_aperture(const struct pl_ioas *base, struct pl_iova_range **ranges)
+{
+	struct vfio_iommu_type1_info *info = container_info(of(base));
+	const struct vfio_iommu_type1_info_cap_iova_range *cap = info ? iova_cap(info) : NULL;
+	struct pl_iova_range *r = NULL;
+	int n = -EIO;
+
+	if (!info)
+		return n;
+	if (cap)
+		r = pl_inject_hit() ? NULL : calloc(cap->nr_iovas + 1u, sizeof(*r));
+	if (r) {
+		n = (int)cap->nr_iovas;
+		for (int i = 0; i < n; i++)
+			r[i] = (struct pl_iova_range){ cap->iova_ranges[i].start,
+						       cap->iova_ranges[i].end };
+		*ranges = r;
+	} else {
+		n = cap ? pl_fail(-ENOMEM, "no memory for an aperture of %u ranges", cap->nr_iovas)
+			: pl_fail(-EIO, "VFIO_IOMMU_GET_INFO tells no ranges of addresses (it needs "
+				  "Linux 5.4)");
+	}
+	free(info);
+	return n;
 }
 
 static int type1_map(struct pl_ioas *base, uint64_t iova, void *va, size_t len, uint32_t prot,
@@ -270,10 +311,10 @@ static int type1_unmap(struct pl_ioas *base, uint64_t iova, size_t len)
 	return 0;
 }
 
-static bool type1_can_import(struct pl_ioas *base)
+static uint32_t type1_caps(struct pl_ioas *base)
 {
 	RTE_SET_USED(base);
-	return true;
+	return IOAS_CAP_PEER;
 }
 
 static int type1_import(struct pl_ioas *base, struct vfio_dev *dev, unsigned int bar,
@@ -302,8 +343,8 @@ static void type1_stats(const struct pl_ioas *base, struct pl_ioas_stats *stats)
 
 static const struct pl_ioas_ops type1_ops = {
 	.name = "type1",
-	.priority = 10,
-	.pci = true,
+	.family = PL_IOAS_PCI,
+	.rank = 10,
 	.available = type1_available,
 	.check = type1_check,
 	.create = type1_create,
@@ -313,7 +354,7 @@ static const struct pl_ioas_ops type1_ops = {
 	.aperture = type1_aperture,
 	.map = type1_map,
 	.unmap = type1_unmap,
-	.can_import = type1_can_import,
+	.caps = type1_caps,
 	.import = type1_import,
 	.fault_next = kernel_fault_next,
 	.stats = type1_stats,

@@ -63,4 +63,8 @@ static inline void nvme_ring_sq(struct pl_nvme_qpair *qp)
 	qp->stats.sq_doorbells++;
 }
 
+/* devmem_alive.c: for the transport's table */
+uint32_t nvme_devmem_alive_reads(const struct pl_nvme_ctrlr *ctrlr, unsigned int memory);
+enum nvme_memory_state nvme_devmem_alive(const struct pl_nvme_ctrlr *ctrlr, unsigned int memory);
+
 #endif

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
-# Whose memory a copy crosses is reset, or stops decoding, meanwhile; no wrong byte is acknowledged: provider BACKEND third|src|dst reset|mem SIZE TIMES [verify] [bs=SIZE] [iops=N]
+# Whose memory a copy crosses is reset, or stops decoding, meanwhile; no wrong byte is acknowledged: provider BACKEND third|lender|src|dst reset|mem SIZE TIMES [verify] [bs=SIZE] [iops=N]
 #
 # revoke.sh asks this of the target, which notices for itself. A third controller, or the source, dies
 # behind the back of the target that reads it: its write takes zeros and completes.
@@ -8,7 +8,7 @@
 . "$PL_VM/guest/peerlane.sh"
 . "$PL_VM/guest/struck.sh"
 backend=${1:?provider BACKEND ROLE HOW SIZE TIMES} role=${2:?} how=${3:?} size=${4:?} times=${5:?}
-src=0000:01:00.0 dst=0000:02:00.0 third=0000:03:00.0 iops=0 more=(--no-verify)
+src=0000:01:00.0 dst=0000:02:00.0 third=0000:03:00.0 lends= iops=0 more=(--no-verify)
 for word in "${@:6}"; do
 	case $word in
 	verify) more=("${more[@]/--no-verify/}") ;;
@@ -24,6 +24,7 @@ esac
 mib=$(((nlb + 2047) >> 11))
 case $role in
 third) struck=$third via=$third ;;
+lender) struck=$third via=$third lends=,p2p=bar2 ;; # no controller, and nothing to look at but the canary
 src) struck=$src via=src ;;
 dst) struck=$dst via=dst ;;
 esac
@@ -75,7 +76,7 @@ hits=0 missed=0 lost=0
 command=$(command_byte)
 head -c 64 "$config" >$saved
 for ((i = 0; i < times; i++)); do
-	start_copy 0 "$src $dst $third" "$src:1:$((i % 2 * (mib << 11)))+$nlb" "$dst" --via "$via" ${more[@]}
+	start_copy 0 "$src $dst $third$lends" "$src:1:$((i % 2 * (mib << 11)))+$nlb" "$dst" --via "$via" ${more[@]}
 	# Into the copy, and a little further each time.
 	read -r -t "0.$((i % 5))1" -u "$nothing" || :
 	strike
@@ -88,7 +89,7 @@ what="$*"
 # Those that were struck when all was done but the report end well.
 [ $failed -gt 0 ] || fail "$what: all $times copies were done before they were hit"
 # What was struck serves the next copy.
-start_copy 0 "$src $dst $third" "$src:1:0+$nlb" "$dst" --via "$via" ${more[@]}
+start_copy 0 "$src $dst $third$lends" "$src:1:0+$nlb" "$dst" --via "$via" ${more[@]}
 end_copy
 [ $rc -eq 0 ] || fail "$what: after the last strike a copy fails: $out"
 judge b /tmp/want.0 0 $nlb

@@ -19,7 +19,7 @@
  * |--------|---------------------------|---------------------------|-----------------|
  * | dst    | the destination's CMB/PMR | posted writes             | its WDS         |
  * | src    | the source's CMB/PMR      | non-posted reads          | its RDS         |
- * | device | a third controller's      | both, one leg each        | a CMB or PMR    |
+ * | device | a third provider's        | both, one leg each        | memory to lend  |
  * | host   | hugepages                 | both, through host DRAM   | nothing         |
  * | auto   | the first of dst, src, any third, host that exists                    ||||
  *
@@ -72,6 +72,7 @@
 #include <peerlane/pl_err.h>
 #include <peerlane/pl_hist.h>
 #include <peerlane/pl_nvme.h>
+#include <peerlane/pl_p2p.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -83,7 +84,7 @@ enum pl_copy_via {
 	PL_COPY_VIA_AUTO,
 	PL_COPY_VIA_DST,
 	PL_COPY_VIA_SRC,
-	PL_COPY_VIA_DEVICE, /**< `via_ctrlr`'s memory */
+	PL_COPY_VIA_DEVICE, /**< `via_provider`'s memory */
 	PL_COPY_VIA_HOST,
 };
 
@@ -95,7 +96,7 @@ struct pl_copy_opts {
 	uint64_t dst_slba;	 /**< first LBA of the destination */
 	uint64_t nlb;		 /**< LBAs of the source to copy */
 	enum pl_copy_via via;
-	struct pl_nvme_ctrlr *via_ctrlr; /**< for PL_COPY_VIA_DEVICE */
+	struct pl_p2p *via_provider; /**< for PL_COPY_VIA_DEVICE: pl_p2p_get() */
 	uint32_t chunk;		 /**< bytes; 0: 128 KiB. A multiple of both LBA sizes */
 	uint32_t depth;		 /**< chunks in flight; 0: 32, or as many as the memory holds */
 	bool verify;		 /**< compare source and destination afterwards */
@@ -115,7 +116,8 @@ struct pl_copy_plan {
 	bool p2p;		   /**< no data crosses host DRAM */
 	bool landing_check;
 	enum pl_mem_kind kind;	   /**< of the buffers */
-	char provider[32];	   /**< whose memory: a controller's name, or "host" */
+	char provider[32];	   /**< whose memory: a provider's name, or "host" */
+	char label[8];		   /**< and which of it: "CMB", "PMR", "BAR 2"; "" for the host's */
 	char path[320];		   /**< "nvme_emu0 -> nvme_emu1 CMB -> nvme_emu1" */
 	char reason[400];	   /**< why this way, and why the preferred ones were not taken */
 	uint64_t bytes;

@@ -16,9 +16,12 @@
  * Arguments are those of the DPDK EAL (`-l`, `-m`, `--in-memory`, `--no-huge`, `--file-prefix`,
  * `--log-level`, ...) with their meaning, and:
  *
- * - `-a DEVICE[,key=val...]`  use this PCI device (a BDF, `0000:01:00.0` or `01:00.0`);
+ * - `-a DEVICE[,key=val...]`  use this PCI device (a BDF, `0000:01:00.0` or `01:00.0`), an NVMe
+ *   controller; with `p2p=barN[,offset=OFFSET][,size=SIZE]` it may be any function, which lends that
+ *   part of its BAR N as peer memory (pl_p2p.h);
  * - `--vdev NAME[,key=val...]` create this emulated device (`nvme_emu0,size=1G,cmb=64M`);
- * - `--iommu=auto|iommufd|type1|soft[,key=val...]` which IO address space backend to use.
+ * - `--iommu=NAME[,key=val...]` which IO address space backend to use; "auto", the default, takes the
+ *   best that works here. pl_eal_usage() lists them.
  *
  * What init does, in this order, and cleanup undoes in reverse: the arguments are checked as a
  * whole, librte_eal starts with IOVA=VA, the IO address space is opened and its aperture learnt,
@@ -78,7 +81,8 @@ PL_API void pl_eal_request_stop(void);
 /** Whether a request was made and neither obeyed yet nor forgotten by pl_eal_cleanup(). Any thread. */
 PL_API bool pl_eal_stop_requested(void);
 
-/** The text that documents the EAL's options, for a program's `--help`. */
+/** The text that documents the EAL's options, for a program's `--help`; the calling thread's until it
+ * calls again. Any thread. */
 PL_API const char *pl_eal_usage(void);
 
 struct pl_poller;

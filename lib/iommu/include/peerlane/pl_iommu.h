@@ -4,9 +4,10 @@
  * IO address spaces: what devices may reach, at which address.
  *
  * Peerlane has one address for every DMA-able byte: its CPU virtual address is its IOVA. So map
- * calls take no IOVA apart from the address itself, and the data path never translates. The
- * backend (the kernel's iommufd, the VFIO type1 container, or the software IOMMU of emulated
- * devices) is chosen once at start; this interface does not tell them apart.
+ * calls take no IOVA apart from the address itself, and the data path never translates. A space is
+ * of one backend (an interface of the kernel's, or the software IOMMU of emulated devices), which is
+ * chosen at start; this interface does not tell them apart. A process has a space for each family of
+ * its devices, and host memory has its one address in all of them.
  *
  * A mapping exists only when the map call returned 0; a failure leaves nothing mapped. Unmap is
  * strict: when it returns, no device can reach the range any more and no access that had begun is
@@ -32,6 +33,7 @@ enum pl_mem_kind {
 	PL_MEM_HOST, /**< host DRAM: hugepages, ordinary pages */
 	PL_MEM_CMB,  /**< an NVMe Controller Memory Buffer */
 	PL_MEM_PMR,  /**< an NVMe Persistent Memory Region */
+	PL_MEM_BAR,  /**< a device's memory that is neither */
 	PL_MEM_KINDS,
 };
 
@@ -64,12 +66,24 @@ struct pl_ioas_stats {
 };
 
 /**
- * The address space that every device of the process shares. Valid between pl_eal_init() and
- * pl_eal_cleanup(); NULL outside. Any thread.
+ * The address space that every device of the process shares: the one there is, or what stands for
+ * all of them ("several" is its backend): a map is in each or in none, faults are those of any. Valid
+ * between pl_eal_init() and pl_eal_cleanup(); NULL outside. Any thread.
  */
 PL_API struct pl_ioas *pl_ioas_default(void);
 
-/** The backend's name: "soft", "iommufd" or "type1". */
+/** The process's address spaces one after another: the first one after NULL, NULL after the last.
+ * Valid between pl_eal_init() and pl_eal_cleanup(). Any thread. */
+PL_API struct pl_ioas *pl_ioas_next(const struct pl_ioas *prev);
+
+/** The address space of that name, or NULL: "pci" has the devices of `-a`, "emulated" those of
+ * `--vdev`. Any thread. */
+PL_API struct pl_ioas *pl_ioas_get(const char *name);
+
+/** Its name; "" if it has none, as what stands for several spaces has. */
+PL_API const char *pl_ioas_name(const struct pl_ioas *ioas);
+
+/** The backend's name, as `--iommu=` takes it. */
 PL_API const char *pl_ioas_backend(const struct pl_ioas *ioas);
 
 /**

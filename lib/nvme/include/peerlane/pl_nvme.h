@@ -37,6 +37,7 @@
 
 #include <peerlane/pl_err.h>
 #include <peerlane/pl_mem.h>
+#include <peerlane/pl_p2p.h>
 #include <peerlane/pl_nvme_spec.h>
 
 #ifdef __cplusplus
@@ -84,6 +85,10 @@ struct pl_nvme_ctrlr_info {
 };
 
 PL_API void pl_nvme_ctrlr_info(const struct pl_nvme_ctrlr *ctrlr, struct pl_nvme_ctrlr_info *info);
+
+/** The controller as a provider of peer memory (pl_p2p.h): its CMB and its PMR; as long as the
+ * controller. Any thread. */
+PL_API struct pl_p2p *pl_nvme_ctrlr_p2p(struct pl_nvme_ctrlr *ctrlr);
 
 /** The heap over the controller's CMB or PMR; NULL if it has none that can be used. */
 PL_API struct pl_p2p_heap *pl_nvme_ctrlr_heap(const struct pl_nvme_ctrlr *ctrlr,
@@ -156,6 +161,7 @@ enum pl_traffic_mem {
 	PL_TRAFFIC_OWN_PMR,
 	PL_TRAFFIC_PEER_CMB,
 	PL_TRAFFIC_PEER_PMR,
+	PL_TRAFFIC_PEER_BAR, /**< PL_MEM_BAR: of a device that is no controller */
 	PL_TRAFFIC_MEMS,
 };
 struct pl_nvme_traffic {

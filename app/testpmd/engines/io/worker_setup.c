@@ -100,7 +100,7 @@ int worker_create(struct worker *w, struct run_state *run, const struct testpmd_
 
 	memset(w, 0, sizeof(*w));
 	w->run = run;
-	w->workload = o->workload;
+	w->next = io_workload(o->workload)->next;
 	w->ns = t->ns;
 	w->ctrlr = t->ns->ctrlr;
 	memcpy(w->device, t->device, sizeof(w->device));

@@ -5,7 +5,7 @@
  * allocation, lock, system call or division.
  *
  * A run goes through phases that all workers enter together and leave one by one; the supervisor
- * (io_run.c) waits for the last. Fields that other threads read are marked and accessed atomically.
+ * (io.c) waits for the last. Fields that other threads read are marked and accessed atomically.
  *
  * With --verify each worker has its own slice of the namespace and no two I/Os in flight touch the
  * same block, so what a block must hold is always known exactly.
@@ -27,6 +27,7 @@ enum phase { PHASE_WAIT, PHASE_RUN, PHASE_READBACK, PHASE_END };
 struct run_state {
 	int phase;         /* enum phase, atomic */
 	int abort;         /* atomic: a worker failed, the others need not go on */
+	int stop;          /* atomic: the user asked; 1: the workload, 2: the reading back as well */
 	struct pl_nvme_ctrlr *gone; /* atomic: its workers give up, for this reason: */
 	char why[320];
 	uint64_t key;      /* of what --verify writes: no other run has it */
@@ -48,14 +49,14 @@ struct worker_verify {
 	uint64_t reads;    /* of which each buffer was poisoned otherwise */
 	uint64_t scan;     /* next block to read back */
 	uint64_t compares; /* reads that the device compared */
-	uint64_t readback; /* blocks read back and compared */
-	uint64_t mismatches;
+	uint64_t readback; /* atomic: blocks read back and compared */
+	uint64_t mismatches; /* atomic */
 };
 
 struct worker {
 	struct pl_nvme_qpair *qp;
 	struct run_state *run;
-	const struct workload *workload;
+	void (*next)(struct worker *w, struct io_slot *slot); /* the workload's */
 	struct pl_nvme_ns *ns;
 	uint64_t first_lba;  /* of block 0 of the slice */
 	uint64_t nb_blocks;  /* in the slice */
@@ -71,14 +72,14 @@ struct worker {
 	uint32_t nb_todo;
 	uint32_t in_flight;
 	uint64_t last; /* TSC of the last completion */
-	uint64_t done; /* atomic: I/Os completed, for the progress line */
+	uint64_t done; /* atomic: as `ios` */
 	struct worker_verify *verify;
 
 	uint64_t end; /* TSC when the last measured I/O completed */
-	uint64_t errors;
+	uint64_t errors; /* atomic */
 	bool stopped;            /* by the user, with I/Os still to do */
 	struct pl_hist *latency; /* [0] reads, [1] writes */
-	int failed;              /* negative errno: the queue pair is no longer used */
+	int failed; /* atomic: negative errno; the queue pair is no longer used, `message` is final */
 	int finished;            /* enum phase, atomic: the last phase this worker is through */
 	char message[320];       /* about the first error or mismatch */
 
@@ -111,6 +112,12 @@ void worker_destroy(struct worker *w);
 
 /* The poller. */
 int worker_poll(void *arg);
+
+/* Counts in a counter that other threads read. */
+static inline void worker_count(uint64_t *counter)
+{
+	__atomic_store_n(counter, *counter + 1, __ATOMIC_RELAXED);
+}
 
 /* Keeps the text of the first failure. */
 void worker_say(struct worker *w, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -135,14 +135,14 @@ void verify_compare_done(struct worker *w, struct io_slot *slot)
 
 	bit_clear(w->verify->busy, slot->block);
 	if (NVME_STATUS_CODE(op->status) == NVME_SC_COMPARE_FAILURE) {
-		w->verify->mismatches++;
+		worker_count(&w->verify->mismatches);
 		worker_say(w,
 			   "%s NSID %u: LBA %" PRIu64 "+%u: what was read is not what the device "
 			   "holds (Compare: %s)",
 			   w->device, w->ns->nsid, op->slba, op->nlb,
 			   pl_nvme_status_str(op->status));
 	} else if (op->status) {
-		w->errors++;
+		worker_count(&w->errors);
 		worker_say(w, "%s NSID %u: compare of LBA %" PRIu64 "+%u: %s", w->device,
 			   w->ns->nsid, op->slba, op->nlb, pl_nvme_status_str(op->status));
 	} else {
@@ -184,17 +184,17 @@ void verify_readback_done(struct worker *w, struct io_slot *slot)
 	uint32_t good;
 
 	if (op->status) {
-		w->errors++;
+		worker_count(&w->errors);
 		worker_say(w, "%s NSID %u: reading back LBA %" PRIu64 "+%u: %s", w->device,
 			   w->ns->nsid, op->slba, op->nlb, pl_nvme_status_str(op->status));
 		return;
 	}
 	good = pattern_check(op->buf, w->verify->key, op->slba, op->nlb, w->ns->lba_shift);
 	if (good == op->nlb) {
-		w->verify->readback++;
+		worker_count(&w->verify->readback);
 		return;
 	}
-	w->verify->mismatches++;
+	worker_count(&w->verify->mismatches);
 	worker_say(w, "%s NSID %u: LBA %" PRIu64 " does not hold what was written to it", w->device,
 		   w->ns->nsid, op->slba + good);
 }

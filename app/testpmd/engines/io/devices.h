@@ -25,7 +25,4 @@ int devices_find(struct devices *d, const struct testpmd_opts *o, unsigned int l
 /* A devices_find() that failed has nothing to free; calling it is harmless. */
 void devices_free(struct devices *d);
 
-/* -EINVAL with app_fail() if there is no controller at all. */
-int devices_any(void);
-
 #endif

@@ -3,9 +3,8 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "io_run.h"
+#include "io.h"
 #include "report_json.h"
-#include "stop.h"
 #include "table.h"
 #include "traffic.h"
 #include "verify.h"
@@ -114,10 +113,10 @@ static void result_row(struct app_table *t, const struct merged *m, uint32_t bs,
 }
 
 /* spdk_nvme_perf's table with percentiles and doorbells added. */
-static void print_results(const struct io_run *r)
+static void print_results(const struct io_run *r, FILE *out)
 {
-	uint32_t bs = r->t->opts->bs;
-	uint64_t hz = r->t->hz;
+	uint32_t bs = r->opts->bs;
+	uint64_t hz = r->hz;
 	struct merged all, one;
 	struct app_table t;
 
@@ -142,14 +141,14 @@ static void print_results(const struct io_run *r)
 	app_table_rule(&t);
 	app_table_cell(&t, "Total");
 	result_row(&t, &all, bs, hz);
-	app_table_print(&t, r->t->human);
+	app_table_print(&t, out);
 }
 
-static void print_traffic(const struct io_run *r)
+static void print_traffic(const struct io_run *r, FILE *out)
 {
 	struct pl_nvme_traffic run, readback;
 	const struct app_traffic_phase phases[] = {
-		{ r->t->opts->workload->name, &run },
+		{ r->opts->workload->name, &run },
 		{ "read back", &readback },
 	};
 
@@ -157,28 +156,27 @@ static void print_traffic(const struct io_run *r)
 	memset(&readback, 0, sizeof(readback));
 	for (unsigned int i = 0; i < r->devices.nb_ctrlrs; i++) {
 		if (!r->traffic[i].known) {
-			fprintf(r->t->human, "Bytes by memory: unknown (%s does not count)\n",
+			fprintf(out, "Bytes by memory: unknown (%s does not count)\n",
 				r->devices.ctrlrs[i].info.name);
 			return;
 		}
 		app_traffic_add(&run, &r->traffic[i].run);
 		app_traffic_add(&readback, &r->traffic[i].readback);
 	}
-	fputc('\n', r->t->human);
-	app_traffic_print(r->t->human, phases,
-			  r->t->opts->verify && r->t->opts->workload->writes ? 2 : 1);
+	fputc('\n', out);
+	app_traffic_print(out, phases,
+			  r->opts->verify && r->opts->workload->writes ? 2 : 1);
 }
 
-void io_report_print(const struct io_run *r)
+void io_report_print(const struct io_run *r, FILE *out)
 {
-	const struct testpmd_opts *o = r->t->opts;
-	FILE *out = r->t->human;
+	const struct testpmd_opts *o = r->opts;
 	struct io_totals sum;
 
-	if (app_stop_count())
+	if (r->state.stop)
 		fprintf(out, "interrupted\n");
-	print_results(r);
-	print_traffic(r);
+	print_results(r, out);
+	print_traffic(r, out);
 	io_totals(r, -1, &sum);
 	if (o->verify && o->workload->reads)
 		fprintf(out,
@@ -195,7 +193,7 @@ void io_report_print(const struct io_run *r)
 
 static json_t *verify_json(const struct io_run *r, const struct io_totals *sum)
 {
-	const struct testpmd_opts *o = r->t->opts;
+	const struct testpmd_opts *o = r->opts;
 
 	if (!o->verify)
 		return json_null();
@@ -208,7 +206,7 @@ static json_t *verify_json(const struct io_run *r, const struct io_totals *sum)
 static json_t *job_json(const struct io_run *r, unsigned int target)
 {
 	const struct app_target *t = &r->devices.targets[target];
-	const struct testpmd_opts *o = r->t->opts;
+	const struct testpmd_opts *o = r->opts;
 	json_t *dir[2], *peerlane;
 	struct io_totals sum;
 	struct merged m;
@@ -221,7 +219,7 @@ static json_t *job_json(const struct io_run *r, unsigned int target)
 	io_totals(r, (int)target, &sum);
 	for (int d = 0; d < 2; d++)
 		dir[d] = app_json_direction(&m.latency[d], m.latency[d].count * o->bs, m.cycles,
-					    r->t->hz);
+					    r->hz);
 	peerlane = json_pack(
 		"{s:s, s:I, s:I, s:I, s:I, s:I, s:{s:I, s:I}, s:f, s:I, s:I, s:s, s:o}", "device",
 		t->device, "nsid", (json_int_t)t->nsid, "lba_size",
@@ -232,7 +230,7 @@ static json_t *job_json(const struct io_run *r, unsigned int target)
 		(json_int_t)sum.errors, "message", sum.message, "verify", verify_json(r, &sum));
 	snprintf(name, sizeof(name), "%s:%u", t->device, t->nsid);
 	return app_json_job(name, options_json(o), io_error_of(&sum),
-			    (double)m.cycles / (double)r->t->hz, dir[0], dir[1], peerlane);
+			    (double)m.cycles / (double)r->hz, dir[0], dir[1], peerlane);
 }
 
 static json_t *ctrlr_json(const struct io_run *r, unsigned int i)
@@ -247,14 +245,14 @@ static json_t *ctrlr_json(const struct io_run *r, unsigned int i)
 			 "host_dram_bytes", (json_int_t)app_traffic_host_data(&t->run));
 }
 
-void io_report_json(const struct io_run *r)
+void io_report_json(const struct io_run *r, struct engine_report *report)
 {
 	json_t *ctrlrs = json_array();
 
 	for (unsigned int i = 0; i < r->devices.nb_targets; i++)
-		json_array_append_new(r->t->jobs, job_json(r, i));
+		json_array_append_new(report->jobs, job_json(r, i));
 	for (unsigned int i = 0; i < r->devices.nb_ctrlrs; i++)
 		json_array_append_new(ctrlrs, ctrlr_json(r, i));
-	r->t->peerlane =
-		json_pack("{s:b, s:o}", "interrupted", app_stop_count() > 0, "controllers", ctrlrs);
+	report->peerlane =
+		json_pack("{s:b, s:o}", "interrupted", r->state.stop > 0, "controllers", ctrlrs);
 }

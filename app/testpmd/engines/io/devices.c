@@ -5,15 +5,8 @@
 #include <string.h>
 
 #include "devices.h"
+#include "engine.h"
 #include "workload.h"
-
-int devices_any(void)
-{
-	if (pl_nvme_ctrlr_next(NULL))
-		return 0;
-	return app_fail(-EINVAL, "no device: give one before the --, for example "
-				 "--vdev nvme_emu0,size=1G or -a 0000:01:00.0");
-}
 
 void devices_free(struct devices *d)
 {
@@ -143,7 +136,7 @@ static int check_ctrlr(const struct device_ctrlr *c, const struct testpmd_opts *
 
 int devices_find(struct devices *d, const struct testpmd_opts *o, unsigned int lcores)
 {
-	int rc = devices_any();
+	int rc = engine_any_device();
 
 	memset(d, 0, sizeof(*d));
 	if (rc == 0)

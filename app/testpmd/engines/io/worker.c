@@ -7,7 +7,6 @@
 
 #include <rte_cycles.h>
 
-#include "stop.h"
 #include "verify.h"
 #include "worker.h"
 #include "workload.h"
@@ -54,7 +53,7 @@ void worker_write(struct worker *w, struct io_slot *slot, uint64_t block)
 /* Nothing more can be done with the queue pair: destroying it stops what is in flight. */
 static void fail(struct worker *w, int err)
 {
-	w->failed = err;
+	__atomic_store_n(&w->failed, err, __ATOMIC_RELEASE);
 	__atomic_store_n(&w->run->abort, 1, __ATOMIC_RELAXED);
 }
 
@@ -116,7 +115,7 @@ static void io_error(struct worker *w, struct io_slot *slot)
 {
 	const struct pl_nvme_op *op = &slot->op;
 
-	w->errors++;
+	worker_count(&w->errors);
 	worker_say(w, "%s NSID %u: %s of LBA %" PRIu64 "+%u: %s", w->device, w->ns->nsid,
 		   op->opc == NVME_CMD_READ ? "read" : "write", op->slba, op->nlb,
 		   pl_nvme_status_str(op->status));
@@ -167,14 +166,14 @@ static int poll_run(struct worker *w)
 
 	more = now < w->run->deadline && w->left &&
 	       !__atomic_load_n(&w->run->abort, __ATOMIC_RELAXED);
-	if (more && app_stop_count()) {
+	if (more && __atomic_load_n(&w->run->stop, __ATOMIC_RELAXED)) {
 		w->stopped = true;
 		more = false;
 	}
 	while (more && w->nb_free && w->left) {
 		struct io_slot *slot = w->free[--w->nb_free];
 
-		w->workload->next(w, slot);
+		w->next(w, slot);
 		worker_post(w, slot);
 		w->left--;
 	}
@@ -203,9 +202,7 @@ static int poll_readback(struct worker *w)
 		verify_readback_done(w, (struct io_slot *)done[i]);
 		worker_release(w, (struct io_slot *)done[i]);
 	}
-	if (n)
-		__atomic_store_n(&w->done, w->verify->readback, __ATOMIC_RELAXED);
-	more = app_stop_count() < 2;
+	more = __atomic_load_n(&w->run->stop, __ATOMIC_RELAXED) < 2;
 	while (more && w->nb_free) {
 		struct io_slot *slot = w->free[w->nb_free - 1];
 

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* An I/O workload on several namespaces: what io_run.c runs and io_report.c reports. */
-#ifndef TESTPMD_IO_RUN_H
-#define TESTPMD_IO_RUN_H
+/* An I/O workload on several namespaces: io.c runs it and report.c reports. */
+#ifndef TESTPMD_IO_H
+#define TESTPMD_IO_H
 
 #include "devices.h"
-#include "progress.h"
-#include "testpmd.h"
+#include "engine.h"
 #include "traffic.h"
 #include "worker.h"
 
@@ -18,19 +17,17 @@ struct ctrlr_traffic {
 };
 
 struct io_run {
-	struct testpmd *t;
+	const struct testpmd_opts *opts;
+	FILE *human;
+	uint64_t hz; /* TSC cycles per second */
 	struct devices devices;
 	struct ctrlr_traffic *traffic; /* one for each of devices.ctrlrs */
 	struct worker *workers;
 	unsigned int nb_workers;
 	unsigned int nb_pollers; /* the first so many workers have one */
 	struct run_state state;
-	struct pl_poller *supervisor;
-	struct app_progress progress;
-	uint64_t start;    /* TSC */
-	uint64_t next;     /* TSC when the supervisor looks again */
-	uint64_t interval; /* TSC cycles between its looks */
-	uint64_t next_check; /* TSC when it asks the controllers */
+	uint64_t since;      /* TSC when the phase began, atomic */
+	uint64_t next_check; /* TSC when the supervisor asks the controllers */
 	bool measuring;      /* the counters before were read */
 };
 
@@ -53,9 +50,9 @@ void io_totals(const struct io_run *r, int target, struct io_totals *sum);
 int io_error_of(const struct io_totals *sum);
 
 /* Tables and lines for people. */
-void io_report_print(const struct io_run *r);
+void io_report_print(const struct io_run *r, FILE *out);
 
-/* Appends a job for each namespace to t->jobs and sets t->peerlane. */
-void io_report_json(const struct io_run *r);
+/* Appends a job for each namespace to @report's and sets what belongs to none. */
+void io_report_json(const struct io_run *r, struct engine_report *report);
 
 #endif
