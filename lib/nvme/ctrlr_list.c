@@ -137,8 +137,8 @@ static int nvme_init(const struct pl_eal_conf *conf)
 
 	for (unsigned int i = 0; i < conf->nb_pcis && rc == 0; i++)
 		if (conf->pcis[i].owner == &nvme_subsystem)
-			rc = start_one(nvme_transport_of_address(conf->pcis[i].name), &conf->pcis[i],
-				       ++number, &tail);
+			rc = start_one(nvme_transport_of_address(conf->pcis[i].name),
+				       &conf->pcis[i], ++number, &tail);
 	for (unsigned int i = 0; i < conf->nb_vdevs && rc == 0; i++)
 		rc = start_one(nvme_transport_find(conf->vdevs[i].name), &conf->vdevs[i], ++number,
 			       &tail);
