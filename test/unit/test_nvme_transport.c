@@ -480,9 +480,8 @@ static void copy(const char *src, const char *dst)
 {
 	const struct pl_copy_opts opts = {
 		.opts_size = sizeof(opts),
-		.src = ns_of(src, 1),
-		.dst = ns_of(dst, 1),
-		.nlb = NLB,
+		.src = pl_copy_ns_target(ns_of(src, 1), 0, NLB),
+		.dst = pl_copy_ns_target(ns_of(dst, 1), 0, 0),
 		.via = PL_COPY_VIA_HOST,
 		.verify = true,
 	};
