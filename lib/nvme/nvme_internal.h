@@ -256,12 +256,6 @@ void nvme_ns_free_all(struct pl_nvme_ctrlr *ctrlr);
 /* Whether a reset found it changed or gone: ops on it come back with Invalid Namespace or Format. */
 bool nvme_ns_retired(const struct pl_nvme_ns *ns);
 
-/* devmem.c */
-int nvme_devmem_attach(struct pl_nvme_ctrlr *ctrlr);
-void nvme_devmem_detach(struct pl_nvme_ctrlr *ctrlr);
-int nvme_devmem_reattach(struct pl_nvme_ctrlr *ctrlr);
-void nvme_devmem_gone(struct pl_nvme_ctrlr *ctrlr);
-
 /* provider.c: the controller as a provider of peer memory; update() when its memory comes or goes. */
 enum { NVME_PROVIDER_CMB, NVME_PROVIDER_PMR };
 void nvme_provider_init(struct pl_nvme_ctrlr *ctrlr);

@@ -63,6 +63,12 @@ static inline void nvme_ring_sq(struct pl_nvme_qpair *qp)
 	qp->stats.sq_doorbells++;
 }
 
+/* cmb_pmr.c */
+int nvme_devmem_attach(struct pl_nvme_ctrlr *ctrlr);
+void nvme_devmem_detach(struct pl_nvme_ctrlr *ctrlr);
+int nvme_devmem_reattach(struct pl_nvme_ctrlr *ctrlr);
+void nvme_devmem_gone(struct pl_nvme_ctrlr *ctrlr);
+
 /* devmem_alive.c: for the transport's table */
 uint32_t nvme_devmem_alive_reads(const struct pl_nvme_ctrlr *ctrlr, unsigned int memory);
 enum nvme_memory_state nvme_devmem_alive(const struct pl_nvme_ctrlr *ctrlr, unsigned int memory);
