@@ -183,6 +183,6 @@ say "Where to go next (this took $SECONDS s)"
 cat <<TEXT
 $copy --help
 $build/app/testpmd/peerlane-testpmd --help
-$root/README.md              what the figures mean, emulated devices, your own program
+$root/README.md              what the figures mean, PCI controllers, what to read next
 $root/test/run.sh            the tests
 TEXT

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
-# What is installed is enough to build with: every public header alone, and the README's program
+# What is installed is enough to build with: every public header alone, and doc/api.md's program
 # through pkg-config, which must copy. Prints TAP.
 #
 #   install.sh BUILD_DIR
@@ -48,7 +48,7 @@ header_alone() {
 }
 
 program_builds() {
-	sed -n '/^```c$/,/^```$/p' "$root/README.md" | sed '/^```/d' >copy.c
+	sed -n '/^```c$/,/^```$/p' "$root/doc/api.md" | sed '/^```/d' >copy.c
 	# shellcheck disable=SC2046 # flags are words
 	grep -q 'int main' copy.c &&
 		gcc -Wall -Wextra -Werror copy.c -o copy $(pkg-config --cflags --libs libpeerlane)
@@ -65,6 +65,6 @@ try "installs library, pkg-config file and programs" installed
 for header in root"$prefix"/include/peerlane/*.h; do
 	try "${header##*/} alone" header_alone "${header##*/}"
 done
-try "the README's program builds" program_builds
-try "the README's program copies" program_copies
+try "doc/api.md's program builds" program_builds
+try "doc/api.md's program copies" program_copies
 exit $status
