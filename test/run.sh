@@ -198,6 +198,8 @@ all_tests() {
 	cli release "${no_hugepages:+no-huge}"
 	cli asan no-huge
 	tap install "$root/test/cli/install.sh" "$root/build-release"
+	say "Seams: what is to be added knows a place of its own"
+	tap seams "$root/test/seams.sh" "$root/build-release"
 	say "Leaks, as valgrind sees them"
 	tap valgrind "$root/test/cli/leaks.sh" "$root/build-debug"
 	say "Bounds on performance"

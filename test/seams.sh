@@ -15,12 +15,17 @@ work=$(mktemp -d "${TMPDIR:-/tmp}/peerlane-seams.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 status=0
 
-# Which implementation may know which: the software IOMMU has a device's side, which emulated devices
-# use; functions lie below the transport for PCI-like ones.
+# Who may know which: the software IOMMU has a device's side, which emulated devices use; functions lie
+# below the transport for PCI-like ones; lib/pci and peerlane-topo know the kernel's interfaces, which
+# have the same names.
 allowed='
 drivers/nvme/emu lib/iommu/soft
 drivers/nvme/emu lib/nvme/pcie
 drivers/nvme/vfio lib/nvme/pcie
+lib/pci drivers/nvme/vfio
+app/topo lib/iommu/iommufd
+app/topo lib/iommu/type1
+app/topo drivers/nvme/vfio
 '
 
 implementations() {
@@ -63,8 +68,12 @@ offences() {
 	while read -r user _; do
 		may "$user" "$impl" && sed -i "\|^$user/|d" "$work/rest"
 	done <<<"$allowed"
-	grep -E "^$base" "$work/code" | grep -oE '\.name = "[^"]+"' | cut -d'"' -f2 | sort -u |
+	# An engine is testpmd's own affair, and its name a word that others use.
+	[[ $impl != app/* ]] || sed -i "\|^${impl%/*/*}/|!d" "$work/rest"
+	grep -E "^$base" "$work/code" | grep -oE ':\s*\.name = "[^"]+",\s*$' | cut -d'"' -f2 | sort -u |
 		while read -r name; do
+			# Of an engine's names only its own, not those of its options.
+			[[ $impl != app/* ]] || [ "$name" = "${impl##*/}" ] || continue
 			grep -E "\"$name[0-9]*\"" "$work/rest" | grep -vE '\.name = ' | sed "s/:.*/: the name \"$name\"/"
 		done
 	find "$impl" "$impl.h" -name '*.h' 2>/dev/null | while read -r header; do

@@ -50,6 +50,12 @@ static bool length_given(const struct app_target *t)
 	return t->is_file ? t->bytes_given : t->nlb_given;
 }
 
+static struct pl_copy_target target_of(const struct app_target *t, uint64_t bytes)
+{
+	return t->is_file ? pl_copy_file_target(t->file, t->offset, bytes)
+			  : pl_copy_ns_target(t->ns, t->slba, bytes >> t->ns->lba_shift);
+}
+
 /* The length, from whichever end has one. */
 static int set_length(struct pl_copy_opts *opts, const struct app_target *src,
 		      const struct app_target *dst, bool fit)
@@ -86,10 +92,8 @@ static int set_length(struct pl_copy_opts *opts, const struct app_target *src,
 	if (fit && !length_given(src) && !length_given(dst) && want && want % lba == 0 &&
 	    want < have)
 		take = want;
-	if (src->is_file)
-		opts->bytes = take;
-	else
-		opts->nlb = take / lba;
+	opts->src = target_of(src, take);
+	opts->dst = target_of(dst, 0);
 	return 0;
 }
 
@@ -98,14 +102,6 @@ int app_copy_opts_set(struct pl_copy_opts *opts, const struct app_target *src,
 {
 	int rc;
 
-	opts->src = src->ns;
-	opts->dst = dst->ns;
-	opts->src_slba = src->slba;
-	opts->dst_slba = dst->slba;
-	opts->src_file = src->file;
-	opts->dst_file = dst->file;
-	opts->src_offset = src->offset;
-	opts->dst_offset = dst->offset;
 	opts->via = via->via;
 	rc = set_length(opts, src, dst, fit);
 	if (rc)

@@ -58,10 +58,43 @@ struct engine_report {
 	json_t *peerlane; /* and, where they belong to no job, here */
 };
 
+/* An option that belongs to one engine; it takes a value. */
+struct engine_option {
+	const char *name;   /* the long form, without dashes */
+	int letter;         /* the short form; 0: none */
+	const char *help;   /* lines of the usage text; NULL: another option's tell */
+	const char *before; /* the common option that they stand before */
+
+	/* 0, or -EINVAL with app_fail(). @arg outlives @o. */
+	int (*parse)(const char *arg, struct testpmd_opts *o);
+
+	/* It was given: 0 if it goes with @o's workload, or -EINVAL with app_fail(). NULL: it goes
+	 * with all workloads of its engine and no other. */
+	int (*goes)(const struct testpmd_opts *o);
+};
+
 struct engine {
 	const char *name;
-	int rank; /* where its workloads stand in lists: lower ones first */
+	int rank;             /* where its workloads stand in lists: lower ones first */
 	unsigned int poll_us; /* how long poll need not be called again */
+
+	/* What options have where they are left out, and mean in the usage text. */
+	uint32_t bs;
+	const char *bs_text;
+	uint32_t qd;
+	const char *bs_help;    /* "an I/O (4K)" */
+	const char *qd_help;    /* may be NULL */
+	const char *count_help; /* "copies" */
+	const char *help;       /* closing lines; may be NULL */
+	const char *ends;       /* the options that say what it runs on: "--src and --dst" */
+	const struct engine_option *options; /* its own; the last has no name; may be NULL */
+
+	/* Fills what its options have where they are left out. May be NULL. */
+	void (*defaults)(struct testpmd_opts *o);
+
+	/* What fits together can be judged without devices. 0, or -EINVAL with app_fail(). May be
+	 * NULL. */
+	int (*check)(const struct testpmd_opts *o);
 
 	/* Its workloads one by one; NULL after the last. */
 	const struct workload *(*workload)(unsigned int i);
@@ -71,14 +104,16 @@ struct engine {
 	int (*create)(const struct engine_env *env, void **run);
 
 	/* Begins, with all counters fresh; it was not started before, or poll said that it is over.
-	 * Does not wait for I/O. 0 or negative errno with app_fail(), and then it may be tried again. */
+	 * Does not wait for I/O. 0 or negative errno with app_fail(), and then it may be tried
+	 * again. */
 	int (*start)(void *run);
 
 	/* Leads what was started; on the main lcore. > 0 as long as it goes on, 0 when it is over:
 	 * then nothing of it uses the counters any more. */
 	int (*poll)(void *run, uint64_t now);
 
-	/* Asks it to end, and @now a verification that follows as well. Often is as good as once. */
+	/* Asks it to end, and @now a verification that follows as well. Often is as good as once.
+	 */
 	void (*stop)(void *run, bool now);
 
 	/* Takes no lock that the data path would have to take. */
@@ -94,10 +129,10 @@ struct engine {
 
 void engine_register(const struct engine *engine);
 
-#define ENGINE_REGISTER(engine)                                                                    \
-	static void __attribute__((constructor)) register_##engine(void)                           \
-	{                                                                                          \
-		engine_register(&(engine));                                                        \
+#define ENGINE_REGISTER(engine)                                          \
+	static void __attribute__((constructor)) register_##engine(void) \
+	{                                                                \
+		engine_register(&(engine));                              \
 	}
 
 /* The engines by rank; NULL after the last. */
@@ -106,7 +141,8 @@ const struct engine *engine_get(unsigned int i);
 /* NULL if no engine has one of that name. */
 const struct workload *workload_find(const char *name);
 
-/* "read, write, ... or copy" for messages; those of @engine, or of all if it is NULL. Returns @buf. */
+/* "read, write, ... or copy" for messages; those of @engine, or of all if it is NULL. Returns @buf.
+ */
 const char *workload_names(const struct engine *engine, char *buf, size_t len);
 
 /* -EINVAL with app_fail() if there is no controller at all. */

@@ -58,11 +58,12 @@ int main(int argc, char **argv)
 	struct app_json_file json;
 	struct testpmd_opts opts;
 	struct app_cli cli;
+	char usage[4096];
 	int rc, status;
 
 	app_cli_init(&cli, argc, argv);
 	if (cli.help) {
-		app_cli_help(&cli, testpmd_usage);
+		app_cli_help(&cli, options_usage(usage, sizeof(usage)));
 		return APP_EXIT_OK;
 	}
 	if (options_parse(&cli, &opts) || app_json_open(&json, opts.json)) {

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <errno.h>
 #include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "engine.h"
@@ -11,75 +13,159 @@
 /* A queue has at most 65536 entries (CAP.MQES is 16 bits, 0's based) and one stays empty. */
 #define MAX_QD 65535
 
-const char testpmd_usage[] =
-	"-w WORKLOAD [options]\n"
-	"  -w, --workload NAME     read, write, randread, randwrite, rw, randrw or copy\n"
-	"  -o, --bs SIZE           bytes of an I/O (4K), of a copy's chunk (128K)\n"
-	"  -q, --qd N              I/Os in flight per worker (32)\n"
-	"  -M, --rwmixread PCT     share of reads of rw and randrw (50)\n"
-	"  -t, --time SEC          how long to measure (1)\n"
-	"      --count N           I/Os per device, or copies (no time limit unless -t)\n"
-	"  -a, --warmup-time SEC   run this long before measuring (0)\n"
-	"      --devices LIST      DEVICE[:NSID[:SLBA[+NLB]]],... (all namespaces of all devices)\n"
-	"      --verify            compare what was read and written with what the device holds\n"
-	"      --seed N            of offsets and mix (1)\n"
-	"      --src, --dst TARGET of a copy: DEVICE... as above or " APP_FILE_FORM "\n"
-	"                          (the first two devices)\n"
-	"      --via WAY           of a copy: auto, dst, src, host or a device (auto)\n"
-	"      --json FILE         write the results as JSON; - is stdout\n"
-	"  -h, --help\n"
-	"A worker is one lcore of -l on one namespace, with its own queue pair.\n";
+/* Of all engines together; as many as a set of them has bits. */
+#define MAX_ENGINE_OPTIONS 64
 
-enum { OPT_COUNT = 256, OPT_VERIFY, OPT_JSON, OPT_DEVICES, OPT_SRC, OPT_DST, OPT_VIA, OPT_SEED };
+enum { OPT_COUNT = 256, OPT_VERIFY, OPT_JSON, OPT_SEED, OPT_ENGINES = 512 };
 
-static const char short_options[] = ":w:o:q:M:t:a:";
-static const struct option long_options[] = {
-	{ "workload", required_argument, NULL, 'w' },
-	{ "bs", required_argument, NULL, 'o' },
-	{ "qd", required_argument, NULL, 'q' },
-	{ "rwmixread", required_argument, NULL, 'M' },
-	{ "time", required_argument, NULL, 't' },
-	{ "warmup-time", required_argument, NULL, 'a' },
-	{ "count", required_argument, NULL, OPT_COUNT },
-	{ "verify", no_argument, NULL, OPT_VERIFY },
-	{ "json", required_argument, NULL, OPT_JSON },
-	{ "devices", required_argument, NULL, OPT_DEVICES },
-	{ "src", required_argument, NULL, OPT_SRC },
-	{ "dst", required_argument, NULL, OPT_DST },
-	{ "via", required_argument, NULL, OPT_VIA },
-	{ "seed", required_argument, NULL, OPT_SEED },
-	{ NULL, 0, NULL, 0 },
+enum word { WORD_NONE, WORD_WORKLOADS, WORD_BS, WORD_QD, WORD_COUNT };
+
+/* The options that every workload has. What the engines have to say of one stands between `help`
+ * and `rest`. */
+static const struct common {
+	const char *name;
+	int val; /* its letter, or OPT_* */
+	int has_arg;
+	const char *help;
+	enum word word;
+	const char *rest;
+} common[] = {
+	{ "workload", 'w', required_argument, "  -w, --workload NAME     ", WORD_WORKLOADS, "\n" },
+	{ "bs", 'o', required_argument, "  -o, --bs SIZE           bytes of ", WORD_BS, "\n" },
+	{ "qd", 'q', required_argument, "  -q, --qd N              ", WORD_QD, "\n" },
+	{ "time", 't', required_argument, "  -t, --time SEC          how long to measure (1)\n",
+	  WORD_NONE, "" },
+	{ "count", OPT_COUNT, required_argument, "      --count N           ", WORD_COUNT,
+	  " (no time limit unless -t)\n" },
+	{ "warmup-time", 'a', required_argument,
+	  "  -a, --warmup-time SEC   run this long before measuring (0)\n", WORD_NONE, "" },
+	{ "verify", OPT_VERIFY, no_argument,
+	  "      --verify            compare what was read and written with what the device "
+	  "holds\n",
+	  WORD_NONE, "" },
+	{ "seed", OPT_SEED, required_argument, "      --seed N            of offsets and mix (1)\n",
+	  WORD_NONE, "" },
+	{ "json", OPT_JSON, required_argument,
+	  "      --json FILE         write the results as JSON; - is stdout\n", WORD_NONE, "" },
 };
+
+#define NB_COMMON (sizeof(common) / sizeof(common[0]))
 
 /* Which options were given, where leaving one out differs from giving its default. */
 struct given {
-	bool bs, qd, mix, time, via;
+	bool bs, qd, time;
+	uint64_t engines; /* bit i: the i-th option of the engines */
 };
 
-static int parse_devices(const char *list, struct testpmd_opts *o)
+/* The @i-th option of the engines together, and whose it is; NULL after the last. */
+static const struct engine_option *engine_option(unsigned int i, const struct engine **owner)
 {
-	char item[sizeof(o->devices[0].text)];
+	for (unsigned int e = 0; (*owner = engine_get(e)) != NULL; e++)
+		for (const struct engine_option *opt = (*owner)->options; opt && opt->name; opt++)
+			if (!i--)
+				return opt;
+	return NULL;
+}
 
-	o->nb_devices = 0;
-	for (const char *p = list;; p++) {
-		size_t len = strcspn(p, ",");
+/* ---- the usage text ---- */
 
-		if (o->nb_devices == MAX_TARGETS)
-			return app_fail(-EINVAL, "--devices %s: more than %d devices", list,
-					MAX_TARGETS);
-		if (len >= sizeof(item))
-			return app_fail(-EINVAL,
-					"--devices %s: accepted is a list of " APP_TARGET_FORM,
-					list);
-		memcpy(item, p, len);
-		item[len] = '\0';
-		if (app_target_parse("--devices", item, &o->devices[o->nb_devices]))
-			return -EINVAL;
-		o->nb_devices++;
-		p += len;
-		if (!*p)
-			return 0;
+struct text {
+	char *buf;
+	size_t len;
+	size_t used;
+};
+
+static void add(struct text *t, const char *s)
+{
+	if (t->used < t->len)
+		t->used += (size_t)snprintf(t->buf + t->used, t->len - t->used, "%s", s);
+}
+
+static const char *word_of(const struct engine *engine, enum word word)
+{
+	return word == WORD_BS   ? engine->bs_help
+	       : word == WORD_QD ? engine->qd_help
+				 : engine->count_help;
+}
+
+/* What each engine has to say. */
+static void add_words(struct text *t, enum word word)
+{
+	static const char *const between[] = {
+		[WORD_BS] = ", of ", [WORD_QD] = ", ", [WORD_COUNT] = ", or "
+	};
+	const struct engine *engine;
+	const char *sep = "";
+	char names[160];
+
+	if (word == WORD_WORKLOADS)
+		add(t, workload_names(NULL, names, sizeof(names)));
+	if (word == WORD_WORKLOADS || word == WORD_NONE)
+		return;
+	for (unsigned int e = 0; (engine = engine_get(e)) != NULL; e++) {
+		const char *s = word_of(engine, word);
+
+		if (!s)
+			continue;
+		add(t, sep);
+		add(t, s);
+		sep = between[word];
 	}
+}
+
+const char *options_usage(char *buf, size_t len)
+{
+	struct text t = { .buf = buf, .len = len };
+	const struct engine_option *opt;
+	const struct engine *engine;
+
+	add(&t, "-w WORKLOAD [options]\n");
+	for (size_t c = 0; c < NB_COMMON; c++) {
+		for (unsigned int i = 0; (opt = engine_option(i, &engine)) != NULL; i++)
+			if (opt->help && !strcmp(opt->before, common[c].name))
+				add(&t, opt->help);
+		add(&t, common[c].help);
+		add_words(&t, common[c].word);
+		add(&t, common[c].rest);
+	}
+	add(&t, "  -h, --help\n");
+	for (unsigned int e = 0; (engine = engine_get(e)) != NULL; e++)
+		if (engine->help)
+			add(&t, engine->help);
+	return buf;
+}
+
+/* ---- parsing ---- */
+
+struct syntax {
+	char letters[2 * (NB_COMMON + MAX_ENGINE_OPTIONS) + 2];
+	struct option names[NB_COMMON + MAX_ENGINE_OPTIONS + 1];
+};
+
+static void add_option(struct syntax *s, unsigned int i, const char *name, int has_arg, int val)
+{
+	size_t used = strlen(s->letters);
+
+	s->names[i] = (struct option){ name, has_arg, NULL, val };
+	if (val < OPT_COUNT)
+		snprintf(s->letters + used, sizeof(s->letters) - used, "%c%s", val,
+			 has_arg == required_argument ? ":" : "");
+}
+
+static void make_syntax(struct syntax *s)
+{
+	const struct engine_option *opt;
+	const struct engine *engine;
+	unsigned int n = 0;
+
+	memset(s, 0, sizeof(*s));
+	s->letters[0] = ':';
+	for (; n < NB_COMMON; n++)
+		add_option(s, n, common[n].name, common[n].has_arg, common[n].val);
+	for (unsigned int i = 0;
+	     i < MAX_ENGINE_OPTIONS && (opt = engine_option(i, &engine)) != NULL; i++)
+		add_option(s, n++, opt->name, required_argument,
+			   opt->letter ? opt->letter : OPT_ENGINES + (int)i);
 }
 
 static int parse_workload(const char *name, struct testpmd_opts *o)
@@ -93,12 +179,29 @@ static int parse_workload(const char *name, struct testpmd_opts *o)
 	return 0;
 }
 
-static int parse_number(int option, const char *arg, struct testpmd_opts *o, struct given *given)
+static int parse_of_engine(int option, const char *arg, struct testpmd_opts *o, struct given *given)
+{
+	const struct engine_option *opt;
+	const struct engine *engine;
+	unsigned int i = 0;
+
+	while ((opt = engine_option(i, &engine)) != NULL && option != opt->letter &&
+	       option != OPT_ENGINES + (int)i)
+		i++;
+	if (!opt)
+		return app_fail(-EINVAL, "unknown option; see --help");
+	given->engines |= 1ull << i;
+	return opt->parse(arg, o);
+}
+
+static int parse_one(int option, const char *arg, struct testpmd_opts *o, struct given *given)
 {
 	uint64_t v = 0;
 	int rc;
 
 	switch (option) {
+	case 'w':
+		return parse_workload(arg, o);
 	case 'o':
 		given->bs = true;
 		o->bs_text = arg;
@@ -110,11 +213,6 @@ static int parse_number(int option, const char *arg, struct testpmd_opts *o, str
 		rc = app_cli_u64("-q", arg, 1, MAX_QD, &v);
 		o->qd = (uint32_t)v;
 		return rc;
-	case 'M':
-		given->mix = true;
-		rc = app_cli_u64("-M", arg, 0, 100, &v);
-		o->rwmixread = (uint32_t)v;
-		return rc;
 	case 't':
 		given->time = true;
 		return app_cli_u64("-t", arg, 1, 31536000, &o->seconds);
@@ -122,68 +220,63 @@ static int parse_number(int option, const char *arg, struct testpmd_opts *o, str
 		return app_cli_u64("-a", arg, 0, 31536000, &o->warmup);
 	case OPT_COUNT:
 		return app_cli_u64("--count", arg, 1, INT64_MAX, &o->count);
-	default:
+	case OPT_SEED:
 		return app_cli_u64("--seed", arg, 0, INT64_MAX, &o->seed);
-	}
-}
-
-static int parse_one(int option, const char *arg, struct testpmd_opts *o, struct given *given)
-{
-	switch (option) {
-	case 'w':
-		return parse_workload(arg, o);
 	case OPT_VERIFY:
 		o->verify = true;
 		return 0;
 	case OPT_JSON:
 		o->json = arg;
 		return 0;
-	case OPT_DEVICES:
-		return parse_devices(arg, o);
-	case OPT_SRC:
-		o->src_given = true;
-		return app_end_parse("--src", arg, &o->src);
-	case OPT_DST:
-		o->dst_given = true;
-		return app_end_parse("--dst", arg, &o->dst);
-	case OPT_VIA:
-		given->via = true;
-		return app_via_parse(arg, &o->via);
 	default:
-		return parse_number(option, arg, o, given);
+		return parse_of_engine(option, arg, o, given);
 	}
+}
+
+/* Whether the engines' options that were given go with the workload. */
+static int check_engine_options(const struct testpmd_opts *o, uint64_t given)
+{
+	const struct engine_option *opt;
+	const struct engine *owner;
+	char names[160];
+	int rc = 0;
+
+	for (unsigned int i = 0; rc == 0 && given >> i; i++) {
+		if (!(given >> i & 1))
+			continue;
+		opt = engine_option(i, &owner);
+		if (opt->goes)
+			rc = opt->goes(o);
+		else if (owner != o->workload->engine)
+			rc = app_fail(-EINVAL, "--%s: only for -w %s, not for -w %s", opt->name,
+				      workload_names(owner, names, sizeof(names)),
+				      o->workload->name);
+	}
+	return rc;
 }
 
 /* What fits together, and the defaults that depend on the workload. */
 static int settle(struct testpmd_opts *o, const struct given *given)
 {
+	const struct engine *engine;
 	char names[160];
-	bool copy;
+	int rc;
 
 	if (!o->workload)
 		return app_fail(-EINVAL, "-w is missing; accepted is %s",
 				workload_names(NULL, names, sizeof(names)));
-	copy = !strcmp(o->workload->engine->name, "copy");
-	if (given->mix && !o->workload->mixed)
-		return app_fail(-EINVAL, "-M %u: only rw and randrw mix reads and writes, not %s",
-				o->rwmixread, o->workload->name);
-	if (!copy && (o->src_given || o->dst_given || given->via))
-		return app_fail(-EINVAL, "%s: only for -w copy, not for -w %s",
-				o->src_given   ? "--src"
-				: o->dst_given ? "--dst"
-					       : "--via",
-				o->workload->name);
-	if (copy && o->nb_devices)
-		return app_fail(-EINVAL, "--devices: not for -w copy; give --src and --dst");
-	if (copy && o->src_given != o->dst_given)
-		return app_fail(-EINVAL, "%s is missing: give both --src and --dst, or none",
-				o->src_given ? "--dst" : "--src");
+	engine = o->workload->engine;
+	rc = check_engine_options(o, given->engines);
+	if (rc == 0 && engine->check)
+		rc = engine->check(o);
+	if (rc)
+		return rc;
 	if (!given->bs) {
-		o->bs = copy ? 128u << 10 : 4096;
-		o->bs_text = copy ? "128K" : "4K";
+		o->bs = engine->bs;
+		o->bs_text = engine->bs_text;
 	}
 	if (!given->qd)
-		o->qd = copy ? 0 : 32;
+		o->qd = engine->qd;
 	if (!given->time)
 		o->seconds = o->count ? 0 : 1;
 	if (o->warmup && !o->seconds)
@@ -194,15 +287,19 @@ static int settle(struct testpmd_opts *o, const struct given *given)
 
 int options_parse(const struct app_cli *cli, struct testpmd_opts *o)
 {
-	struct given given = { false };
+	struct given given = { .engines = 0 };
+	const struct engine *engine;
+	struct syntax syntax;
 	int option, rc;
 
 	memset(o, 0, sizeof(*o));
-	o->rwmixread = 50;
 	o->seed = 1;
-	app_via_parse("auto", &o->via);
+	for (unsigned int e = 0; (engine = engine_get(e)) != NULL; e++)
+		if (engine->defaults)
+			engine->defaults(o);
+	make_syntax(&syntax);
 	for (bool first = true;; first = false) {
-		option = app_cli_getopt(cli, short_options, long_options, first);
+		option = app_cli_getopt(cli, syntax.letters, syntax.names, first);
 		if (option == -1)
 			break;
 		if (option == '?')

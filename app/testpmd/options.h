@@ -4,6 +4,7 @@
 #define TESTPMD_OPTIONS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include <jansson.h>
@@ -35,7 +36,8 @@ struct testpmd_opts {
 	struct app_via via;
 };
 
-extern const char testpmd_usage[];
+/* The text for --help, with what the engines have to say. Returns @buf. */
+const char *options_usage(char *buf, size_t len);
 
 /* Syntax and everything that can be judged without devices. 0, or -EINVAL with app_fail(). */
 int options_parse(const struct app_cli *cli, struct testpmd_opts *o);

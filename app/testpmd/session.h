@@ -10,8 +10,8 @@
  *     status = session_report(s, &report);
  *     session_destroy(s);
  *
- * What is not said to be for any thread is for the main lcore's, outside of pollers: there a session
- * is led by a poller, so one that was started ends only while pl_poller_run() runs, which
+ * What is not said to be for any thread is for the main lcore's, outside of pollers: there a
+ * session is led by a poller, so one that was started ends only while pl_poller_run() runs, which
  * session_wait() does.
  */
 #ifndef TESTPMD_SESSION_H

@@ -6,6 +6,23 @@
 
 #include "copy_end.h"
 
+/* Filled by constructors, never changed after. */
+static struct copy_end_kind *kinds;
+
+void copy_end_register(struct copy_end_kind *kind)
+{
+	kind->next = kinds;
+	kinds = kind;
+}
+
+const struct copy_end_ops *copy_end_find(const char *name)
+{
+	for (const struct copy_end_kind *k = kinds; k; k = k->next)
+		if (!strcmp(k->ops->name, name))
+			return k->ops;
+	return NULL;
+}
+
 /* What the end does not take stays in order. */
 void copy_end_flush(struct copy_end *end)
 {

@@ -44,6 +44,10 @@ struct copy_end_stats {
 };
 
 struct copy_end_ops {
+	const char *name; /* pl_copy_target's `kind` */
+
+	/* Sets what copy_end below names, of a target with a handle. Takes nothing, cannot fail. */
+	void (*init)(struct copy_end *end, const struct pl_copy_target *target);
 	/* Whether @n units from the start on can be copied; @what is "source" or "destination". */
 	int (*check_range)(const struct copy_end *end, uint64_t n, const char *what);
 	/* What the @len bytes from the start on are made of. 0, -ENOMEM or -ENOTSUP. */
@@ -117,8 +121,20 @@ struct copy_end {
 	struct pl_nvme_traffic before;
 };
 
-void nvme_end_init(struct copy_end *end, struct pl_nvme_ns *ns, uint64_t slba, bool writes);
-void file_end_init(struct copy_end *end, struct pl_copy_file *file, uint64_t offset, bool writes);
+struct copy_end_kind {
+	const struct copy_end_ops *ops;
+	struct copy_end_kind *next;
+};
+
+void copy_end_register(struct copy_end_kind *kind);
+const struct copy_end_ops *copy_end_find(const char *name); /* NULL: there is none */
+
+#define COPY_END_REGISTER(ends_ops)                                       \
+	static void __attribute__((constructor)) copy_end_ctor(void)       \
+	{                                                                  \
+		static struct copy_end_kind kind = { .ops = &(ends_ops) }; \
+		copy_end_register(&kind);                                  \
+	}
 
 /* Puts an I/O in line; offers the line to the end. */
 static inline void copy_end_queue(struct copy_end *end, struct copy_io *io)

@@ -22,6 +22,7 @@
 #include "pl_inject.h"
 #include "pl_log.h"
 
+#define FILE_END   "file"
 #define FILE_ENDED (-4096) /* in copy_io.error; the kernel's errnos end before */
 
 #define MAX_DEPTH 4096u
@@ -439,7 +440,22 @@ static bool file_close(struct copy_end *end)
 	return quiet; /* else what the kernel still does needs it */
 }
 
+static void file_init(struct copy_end *end, const struct pl_copy_target *target)
+{
+	struct pl_copy_file *file = target->handle;
+
+	end->name = file->name;
+	snprintf(end->place, sizeof(end->place), "%s", file->name);
+	end->unit = 1;
+	end->block = file->align;
+	end->sync_by = "fdatasync()";
+	end->max_depth = MAX_DEPTH;
+	end->file.handle = file;
+}
+
 static const struct copy_end_ops file_end_ops = {
+	.name = FILE_END,
+	.init = file_init,
 	.check_range = file_check_range,
 	.medium = file_medium,
 	.reaches = file_reaches,
@@ -460,20 +476,10 @@ static const struct copy_end_ops file_end_ops = {
 	.close = file_close,
 };
 
-void file_end_init(struct copy_end *end, struct pl_copy_file *file, uint64_t offset, bool writes)
+COPY_END_REGISTER(file_end_ops)
+
+struct pl_copy_target pl_copy_file_target(struct pl_copy_file *file, uint64_t offset,
+					  uint64_t bytes)
 {
-	end->ops = &file_end_ops;
-	end->name = file->name;
-	snprintf(end->place, sizeof(end->place), "%s", file->name);
-	end->ctrlr = NULL;
-	end->own = NULL;
-	end->unit = 1;
-	end->block = file->align;
-	end->sync_by = "fdatasync()";
-	end->first = offset;
-	end->max_depth = MAX_DEPTH;
-	end->writes = writes;
-	end->file.handle = file;
-	end->file.q = NULL;
-	end->file.grows = NULL;
+	return (struct pl_copy_target){ FILE_END, file, offset, bytes };
 }

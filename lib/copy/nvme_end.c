@@ -9,6 +9,8 @@
 #include "nvme_internal.h"
 #include "pl_log.h"
 
+#define NVME_END "nvme"
+
 static int nvme_check_range(const struct copy_end *end, uint64_t n, const char *what)
 {
 	const struct pl_nvme_ns *ns = end->nvme.ns;
@@ -166,7 +168,26 @@ static bool nvme_close(struct copy_end *end)
 	return nvme_qpair_quiesce(end->nvme.qp);
 }
 
+static void nvme_init(struct copy_end *end, const struct pl_copy_target *target)
+{
+	struct pl_nvme_ns *ns = target->handle;
+	struct pl_nvme_ctrlr_info info;
+
+	pl_nvme_ctrlr_info(ns->ctrlr, &info);
+	end->name = info.name;
+	snprintf(end->place, sizeof(end->place), "%s namespace %u", info.name, ns->nsid);
+	end->ctrlr = ns->ctrlr;
+	end->own = pl_nvme_ctrlr_p2p(ns->ctrlr);
+	end->unit = 1u << ns->lba_shift;
+	end->block = end->unit;
+	end->sync_by = info.vwc ? "Flush" : "";
+	end->max_depth = info.max_entries - 1;
+	end->nvme.ns = ns;
+}
+
 static const struct copy_end_ops nvme_end_ops = {
+	.name = NVME_END,
+	.init = nvme_init,
 	.check_range = nvme_check_range,
 	.medium = nvme_medium,
 	.reaches = nvme_reaches,
@@ -184,23 +205,17 @@ static const struct copy_end_ops nvme_end_ops = {
 	.close = nvme_close,
 };
 
-void nvme_end_init(struct copy_end *end, struct pl_nvme_ns *ns, uint64_t slba, bool writes)
-{
-	struct pl_nvme_ctrlr_info info;
+COPY_END_REGISTER(nvme_end_ops)
 
-	pl_nvme_ctrlr_info(ns->ctrlr, &info);
-	end->ops = &nvme_end_ops;
-	end->name = info.name;
-	snprintf(end->place, sizeof(end->place), "%s namespace %u", info.name, ns->nsid);
-	end->ctrlr = ns->ctrlr;
-	end->own = pl_nvme_ctrlr_p2p(ns->ctrlr);
-	end->unit = 1u << ns->lba_shift;
-	end->block = end->unit;
-	end->sync_by = info.vwc ? "Flush" : "";
-	end->first = slba;
-	end->writes = writes;
-	end->max_depth = info.max_entries - 1;
-	end->nvme.ns = ns;
-	end->nvme.qp = NULL;
-	end->nvme.host_bytes = 0;
+struct pl_copy_target pl_copy_ns_target(struct pl_nvme_ns *ns, uint64_t slba, uint64_t nlb)
+{
+	struct pl_copy_target target = { .kind = NVME_END, .handle = ns };
+
+	if (!ns)
+		return target;
+	if (__builtin_mul_overflow(slba, (uint64_t)1 << ns->lba_shift, &target.offset))
+		target.offset = UINT64_MAX;
+	if (__builtin_mul_overflow(nlb, (uint64_t)1 << ns->lba_shift, &target.bytes))
+		target.bytes = UINT64_MAX;
+	return target;
 }

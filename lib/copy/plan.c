@@ -241,21 +241,6 @@ static int plan_auto(struct pl_copy *job, bool depth_given)
 	return 0;
 }
 
-/* The length in what the source counts in. */
-static int source_units(const struct pl_copy *job, const struct pl_copy_opts *opts, uint64_t *n)
-{
-	if (opts->nlb && (opts->bytes || !job->src.ctrlr))
-		return pl_fail(-EINVAL, "a length of %" PRIu64 " LBAs %s", opts->nlb,
-			       opts->bytes ? "and one in bytes" : "of a file, which has bytes");
-	*n = opts->nlb ? opts->nlb : opts->bytes / job->src.unit;
-	if (opts->bytes % job->src.unit)
-		return pl_fail(-EINVAL, "%" PRIu64 " bytes are no whole LBAs of the source, of %u bytes",
-			       opts->bytes, job->src.unit);
-	if (*n == 0)
-		return pl_fail(-EINVAL, "the source range is empty");
-	return 0;
-}
-
 /* "512+4096", in what the end counts in. */
 struct range_text {
 	char text[48];
@@ -310,40 +295,79 @@ static int check_media(const struct pl_copy *job)
 }
 
 /* A device may claim more blocks than 64 bits can count the bytes of. */
-static int check_bytes(const struct copy_end *end, uint64_t n, const char *what)
+static int check_counts(const struct copy_end *end, uint64_t bytes, const char *what)
 {
-	uint64_t last, bytes;
+	uint64_t last;
 
-	if (!__builtin_add_overflow(end->first, n, &last) &&
-	    !__builtin_mul_overflow(last, (uint64_t)end->unit, &bytes))
+	if (!__builtin_add_overflow(end->first * end->unit, bytes, &last))
 		return 0;
 	return pl_fail(-EINVAL,
 		       "the %s range %" PRIu64 "+%" PRIu64
 		       " of %s, in units of %u bytes, goes past "
 		       "what 64 bits count in bytes",
-		       what, end->first, n, end->place, end->unit);
+		       what, end->first, bytes / end->unit, end->place, end->unit);
+}
+
+/* What the end counts in has no halves. */
+static int check_units(const struct copy_end *end, const struct pl_copy_target *target,
+		       const char *what)
+{
+	if (target->offset == UINT64_MAX || target->bytes == UINT64_MAX)
+		return pl_fail(-EINVAL,
+			       "the %s range of %s goes past what 64 bits count in bytes", what,
+			       end->place);
+	if (target->offset % end->unit)
+		return pl_fail(-EINVAL,
+			       "the %s range starts at byte %" PRIu64
+			       " of %s, inside one of its blocks of %u bytes",
+			       what, target->offset, end->place, end->unit);
+	return 0;
+}
+
+static int check_source(struct pl_copy *job, const struct pl_copy_target *target)
+{
+	const struct copy_end *src = &job->src;
+	int rc = check_units(src, target, "source");
+
+	if (rc)
+		return rc;
+	job->plan.bytes = target->bytes;
+	if (target->bytes % src->unit)
+		return pl_fail(-EINVAL,
+			       "%" PRIu64 " bytes are no whole LBAs of the source, of %u bytes",
+			       target->bytes, src->unit);
+	if (!target->bytes)
+		return pl_fail(-EINVAL, "the source range is empty");
+	rc = src->ops->check_range(src, target->bytes / src->unit, "source");
+	return rc ? rc : check_counts(src, target->bytes, "source");
+}
+
+static int check_destination(const struct pl_copy *job, const struct pl_copy_target *target)
+{
+	const struct copy_end *dst = &job->dst;
+	uint64_t bytes = job->plan.bytes;
+	int rc = check_units(dst, target, "destination");
+
+	if (rc)
+		return rc;
+	if (target->bytes && target->bytes != bytes)
+		return pl_fail(-EINVAL,
+			       "the destination range has %" PRIu64 " bytes, the source range %" PRIu64,
+			       target->bytes, bytes);
+	if (bytes % dst->unit)
+		return pl_fail(-EINVAL, "the source range has %" PRIu64 " bytes, which is no multiple of "
+			       "the destination's block of %u bytes", bytes, dst->unit);
+	rc = dst->ops->check_range(dst, bytes / dst->unit, "destination");
+	return rc ? rc : check_counts(dst, bytes, "destination");
 }
 
 static int check_ranges(struct pl_copy *job, const struct pl_copy_opts *opts)
 {
 	const struct copy_end *src = &job->src, *dst = &job->dst;
-	uint64_t n = 0, dst_n;
-	int rc = source_units(job, opts, &n);
+	int rc = check_source(job, &opts->src);
 
 	if (rc == 0)
-		rc = src->ops->check_range(src, n, "source");
-	if (rc == 0)
-		rc = check_bytes(src, n, "source");
-	if (rc)
-		return rc;
-	job->plan.bytes = n * src->unit;
-	if (job->plan.bytes % dst->unit)
-		return pl_fail(-EINVAL, "the source range has %" PRIu64 " bytes, which is no multiple of "
-			       "the destination's block of %u bytes", job->plan.bytes, dst->unit);
-	dst_n = job->plan.bytes / dst->unit;
-	rc = dst->ops->check_range(dst, dst_n, "destination");
-	if (rc == 0)
-		rc = check_bytes(dst, dst_n, "destination");
+		rc = check_destination(job, &opts->dst);
 	if (rc)
 		return rc;
 	rc = check_media(job);
@@ -376,22 +400,21 @@ static void default_depth(struct pl_copy *job)
 		job->plan.depth = RTE_MIN(job->plan.depth, ends[i]->max_depth);
 }
 
-static int init_ends(const struct pl_copy_opts *opts, struct pl_copy *job)
+static int init_end(struct copy_end *end, const struct pl_copy_target *target, bool writes)
 {
-	if (!opts->src == !opts->src_file || !opts->dst == !opts->dst_file)
+	const struct copy_end_ops *ops;
+
+	if (!target->kind || !target->handle)
 		return pl_fail(-EINVAL, "a copy needs a source and a destination, each a namespace or a "
 			       "file");
-	if ((opts->src_file && opts->src_slba) || (opts->dst_file && opts->dst_slba) ||
-	    (opts->src && opts->src_offset) || (opts->dst && opts->dst_offset))
-		return pl_fail(-EINVAL, "files have offsets, namespaces have LBAs");
-	if (opts->src)
-		nvme_end_init(&job->src, opts->src, opts->src_slba, false);
-	else
-		file_end_init(&job->src, opts->src_file, opts->src_offset, false);
-	if (opts->dst)
-		nvme_end_init(&job->dst, opts->dst, opts->dst_slba, true);
-	else
-		file_end_init(&job->dst, opts->dst_file, opts->dst_offset, true);
+	ops = copy_end_find(target->kind);
+	if (!ops)
+		return pl_fail(-EINVAL, "nothing to copy from or to is of kind %.40s",
+			       target->kind);
+	end->ops = ops;
+	end->writes = writes;
+	ops->init(end, target);
+	end->first = target->offset / end->unit;
 	return 0;
 }
 
@@ -408,7 +431,9 @@ int copy_plan(const struct pl_copy_opts *opts, struct pl_copy *job)
 	if (p->landing_unit % 512)
 		return pl_fail(-EINVAL, "a landing unit of %u bytes is no multiple of 512",
 			       p->landing_unit);
-	rc = init_ends(opts, job);
+	rc = init_end(&job->src, &opts->src, false);
+	if (rc == 0)
+		rc = init_end(&job->dst, &opts->dst, true);
 	if (rc == 0)
 		rc = check_ranges(job, opts);
 	if (rc == 0)

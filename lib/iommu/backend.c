@@ -70,11 +70,8 @@ static int attach_all(struct pl_ioas *ioas, const struct pl_eal_conf *conf)
 {
 	int rc = 0;
 
-	for (unsigned int i = 0; conf && i < conf->nb_pcis && rc == 0; i++) {
-		rc = ioas->ops->attach(ioas, conf->pcis[i].name);
-		if (rc == 0)
-			rc = ioas_read_aperture(ioas);
-	}
+	for (unsigned int i = 0; conf && i < conf->nb_pcis && rc == 0; i++)
+		rc = ioas_attach(ioas, conf->pcis[i].name);
 	return rc;
 }
 
@@ -227,6 +224,7 @@ void pl_ioas_destroy(struct pl_ioas *ioas)
 	if (!ioas)
 		return;
 	ioas_withdraw(ioas);
+	ioas_drop_devices(ioas);
 	free(ioas->ranges);
 	ioas->ranges = NULL;
 	ioas->nb_ranges = 0;

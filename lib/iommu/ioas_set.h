@@ -38,6 +38,9 @@ int ioas_set_fault_next(const struct ioas_set *set, struct pl_iommu_fault *fault
 /* Calls and mappings as the first member counts them; faults and invalidations of all together. */
 void ioas_set_stats(const struct ioas_set *set, struct pl_ioas_stats *stats);
 
+/* All spaces of the process, between pl_eal_init() and pl_eal_cleanup(). */
+const struct ioas_set *ioas_set_of_process(void);
+
 /* An address space that stands for the set, which must outlive it. -ENOMEM */
 int ioas_set_view(const struct ioas_set *set, struct pl_ioas **view);
 

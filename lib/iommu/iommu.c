@@ -128,6 +128,8 @@ int pl_ioas_unmap(struct pl_ioas *ioas, void *va, size_t len)
 
 int pl_ioas_fault_next(struct pl_ioas *ioas, struct pl_iommu_fault *fault)
 {
+	if (!ioas->ops->fault_next)
+		return pl_fail(-ENOENT, "the kernel tells DMA faults in its log only");
 	return ioas->ops->fault_next(ioas, fault);
 }
 

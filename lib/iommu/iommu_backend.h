@@ -36,9 +36,9 @@ struct pl_ioas_ops {
 	int (*check)(const char *args);
 	int (*create)(const char *args, struct pl_ioas **ioas);
 	void (*destroy)(struct pl_ioas *ioas);
-	/* PCI backends: opens the device @bdf and puts it in the address space, until destroy(). */
-	int (*attach)(struct pl_ioas *ioas, const char *bdf);
-	struct vfio_dev *(*device)(struct pl_ioas *ioas, const char *bdf);
+	/* PCI backends: opens @dev, which was just created, and puts it in the address space, which it
+	 * leaves when it is closed. */
+	int (*attach)(struct pl_ioas *ioas, struct vfio_dev *dev);
 	/* The usable ranges in ascending order, in an array for the caller to free. Returns how many, or
 	 * a negative errno. Asked after create(), or after each attach() where there is one. */
 	int (*aperture)(const struct pl_ioas *ioas, struct pl_iova_range **ranges);
@@ -49,10 +49,10 @@ struct pl_ioas_ops {
 	/* What this space can (IOAS_CAP_*), asked once its devices are in it. For what it cannot,
 	 * pl_fail() says why not. NULL: nothing. */
 	uint32_t (*caps)(struct pl_ioas *ioas);
-	/* PCI backends: lets every device reach [offset, offset + len) of BAR @bar of @dev, which the
-	 * CPU has mapped at @va, at IOVA @va; unmap() ends it. -EREMOTEIO if this kernel has no way. */
+	/* PCI backends: ioas_import(). NULL: no way. */
 	int (*import)(struct pl_ioas *ioas, struct vfio_dev *dev, unsigned int bar, uint64_t offset,
 		      size_t len, void *va);
+	/* NULL: faults are told nowhere but in the kernel's log. */
 	int (*fault_next)(struct pl_ioas *ioas, struct pl_iommu_fault *fault);
 	void (*stats)(const struct pl_ioas *ioas, struct pl_ioas_stats *stats);
 };
@@ -65,6 +65,7 @@ struct pl_ioas {
 	/* The aperture as of the last attach. Nobody maps before all devices are in. */
 	struct pl_iova_range *ranges;
 	int nb_ranges;
+	struct vfio_dev *devices; /* of a PCI space */
 };
 
 struct pl_ioas_backend {
@@ -110,6 +111,16 @@ const char *ioas_backend_names(unsigned int families, char *buf, size_t len);
 /* The process's address space for devices of @family; NULL if it has none of those.
  * pl_ioas_default() is the one there is, or a stand-in for all. */
 struct pl_ioas *pl_ioas_of_family(enum pl_ioas_family family);
+
+/* Opens the device @bdf, which a vfio driver owns, and puts it in the space, until that is destroyed. */
+int ioas_attach(struct pl_ioas *ioas, const char *bdf);
+void ioas_drop_devices(struct pl_ioas *ioas);
+/* NULL: it is not in the space. */
+struct vfio_dev *ioas_device(const struct pl_ioas *ioas, const char *bdf);
+/* Lets every device of the space reach [offset, offset + len) of BAR @bar of @dev, which the CPU has
+ * mapped at @va, at IOVA @va, until pl_ioas_unmap(). -EREMOTEIO if there is no way. */
+int ioas_import(struct pl_ioas *ioas, struct vfio_dev *dev, unsigned int bar, uint64_t offset,
+		size_t len, void *va);
 
 /* Gives the space a name and lists it for pl_ioas_next() and pl_ioas_get(), until it is withdrawn or
  * destroyed. -EEXIST, -EINVAL if the name is empty or too long. Not while others look. */

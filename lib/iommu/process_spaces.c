@@ -26,6 +26,11 @@ struct pl_ioas *pl_ioas_default(void)
 	return process.view;
 }
 
+const struct ioas_set *ioas_set_of_process(void)
+{
+	return &process.set;
+}
+
 struct pl_ioas *pl_ioas_of_family(enum pl_ioas_family family)
 {
 	for (unsigned int i = 0; i < process.set.nb; i++)

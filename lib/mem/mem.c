@@ -1,17 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Memory of the caller's, and the life of this layer. */
 #include <errno.h>
-#include <pthread.h>
 
+#include "mem_context.h"
 #include "mem_private.h"
 #include "pl_log.h"
 #include "pl_subsystem.h"
 
-static struct pl_ioas *ioas;
-/* Makes a registration one step for others: mapping and table change together. */
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-
-int pl_mem_enter(struct pl_ioas *space, const struct pl_mem_info *info)
+int mem_enter(struct mem_context *ctx, const struct pl_mem_info *info)
 {
 	uint32_t prot = PL_IOMMU_READ | (info->device_readonly ? 0 : PL_IOMMU_WRITE);
 	/* Memory without hugepages is not there before it is touched. */
@@ -19,16 +15,16 @@ int pl_mem_enter(struct pl_ioas *space, const struct pl_mem_info *info)
 
 	if (ret != 0)
 		return ret;
-	ret = pl_ioas_map(space, info->va, info->len, prot, info->kind);
+	ret = ioas_set_map(&ctx->spaces, info->va, info->len, prot, info->kind);
 	if (ret != 0)
 		return ret;
 	ret = pl_region_add(info);
 	if (ret != 0)
-		pl_ioas_unmap(space, info->va, info->len);
+		ioas_set_unmap(&ctx->spaces, info->va, info->len);
 	return ret;
 }
 
-static int register_locked(void *va, size_t len)
+static int register_locked(struct mem_context *ctx, void *va, size_t len)
 {
 	const struct pl_mem_info info = {
 		.va = va,
@@ -46,15 +42,16 @@ static int register_locked(void *va, size_t len)
 		return pl_fail(-EEXIST,
 			       "%zu bytes at %p overlap the registered region of %zu bytes at %p",
 			       len, va, other.len, other.va);
-	return pl_mem_enter(ioas, &info);
+	return mem_enter(ctx, &info);
 }
 
 int pl_mem_register(void *va, size_t len)
 {
+	struct mem_context *ctx = mem_context();
 	uintptr_t last;
 	int ret;
 
-	if (ioas == NULL)
+	if (!ctx)
 		return pl_fail(-EINVAL, "pl_mem_register() needs pl_eal_init() first");
 	if (len == 0 || (((uintptr_t)va | len) & 0xfff) != 0 ||
 	    __builtin_add_overflow((uintptr_t)va, len - 1, &last))
@@ -62,13 +59,13 @@ int pl_mem_register(void *va, size_t len)
 			       "cannot register %zu bytes at %p: address and length must be "
 			       "multiples of 4096, and not 0",
 			       len, va);
-	pthread_mutex_lock(&lock);
-	ret = register_locked(va, len);
-	pthread_mutex_unlock(&lock);
+	pthread_mutex_lock(&ctx->registration);
+	ret = register_locked(ctx, va, len);
+	pthread_mutex_unlock(&ctx->registration);
 	return ret;
 }
 
-static int unregister_locked(void *va, size_t len)
+static int unregister_locked(struct mem_context *ctx, void *va, size_t len)
 {
 	struct pl_mem_info info;
 	int ret;
@@ -81,7 +78,7 @@ static int unregister_locked(void *va, size_t len)
 			       "a whole",
 			       len, va, info.len);
 	/* What could not be unmapped stays registered: devices may still reach it. */
-	ret = pl_ioas_unmap(ioas, va, len);
+	ret = ioas_set_unmap(&ctx->spaces, va, len);
 	if (ret == 0)
 		pl_region_remove(va);
 	return ret;
@@ -89,32 +86,44 @@ static int unregister_locked(void *va, size_t len)
 
 int pl_mem_unregister(void *va, size_t len)
 {
+	struct mem_context *ctx = mem_context();
 	int ret;
 
-	pthread_mutex_lock(&lock);
-	ret = unregister_locked(va, len);
-	pthread_mutex_unlock(&lock);
+	if (!ctx)
+		return pl_fail(-ENOENT, "no pl_mem_register() call registered memory at %p", va);
+	pthread_mutex_lock(&ctx->registration);
+	ret = unregister_locked(ctx, va, len);
+	pthread_mutex_unlock(&ctx->registration);
 	return ret;
 }
 
-int pl_mem_start(struct pl_ioas *space)
+static int start_parts(struct mem_context *ctx)
 {
-	int ret;
+	int ret = mem_window_init(ctx);
 
-	ret = pl_guard_init();
 	if (ret != 0)
 		return ret;
-	ret = pl_window_init(space);
+	ret = mem_pool_init(ctx);
+	if (ret != 0) {
+		mem_window_fini(ctx);
+		mem_regions_fini(&ctx->regions);
+	}
+	return ret;
+}
+
+int pl_mem_start(const struct ioas_set *spaces)
+{
+	int ret = pl_guard_init();
+
+	if (ret != 0)
+		return ret;
+	ret = mem_context_create(spaces);
 	if (ret != 0)
 		goto stop_guard;
-	ret = pl_pool_init(space);
-	if (ret != 0)
-		goto stop_window;
-	ioas = space;
-	return 0;
-stop_window:
-	pl_window_fini();
-	pl_region_fini();
+	ret = start_parts(mem_context());
+	if (ret == 0)
+		return 0;
+	mem_context_destroy();
 stop_guard:
 	pl_guard_fini();
 	return ret;
@@ -136,20 +145,27 @@ static void unregister_rest(void)
 	}
 }
 
+void mem_empty(void)
+{
+	struct mem_context *ctx = mem_context();
+
+	unregister_rest();
+	mem_pool_fini(ctx);
+	mem_window_fini(ctx);
+	mem_regions_fini(&ctx->regions);
+	pl_guard_fini();
+}
+
 void pl_mem_stop(void)
 {
-	unregister_rest();
-	ioas = NULL;
-	pl_pool_fini();
-	pl_window_fini();
-	pl_region_fini();
-	pl_guard_fini();
+	mem_empty();
+	mem_context_destroy();
 }
 
 static int mem_init(const struct pl_eal_conf *conf)
 {
 	(void)conf;
-	return pl_mem_start(pl_ioas_default());
+	return pl_mem_start(ioas_set_of_process());
 }
 
 static struct pl_subsystem mem_subsystem = {

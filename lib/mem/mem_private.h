@@ -5,29 +5,35 @@
 
 #include "mem_internal.h"
 
-/* mem.c: everything below the public interface, over an address space given by the caller. */
-int pl_mem_start(struct pl_ioas *ioas);
+struct ioas_set;
+struct mem_context;
+struct mem_regions;
+
+/* mem.c: everything below the public interface, over address spaces given by the caller. */
+int pl_mem_start(const struct ioas_set *spaces);
 void pl_mem_stop(void);
+/* The first half of pl_mem_stop(), after which mem_context_destroy() has nothing to lose. */
+void mem_empty(void);
 /* Faults host memory in, maps it and enters it in the table; all of it or nothing. */
-int pl_mem_enter(struct pl_ioas *ioas, const struct pl_mem_info *info);
+int mem_enter(struct mem_context *ctx, const struct pl_mem_info *info);
 
 /* region.c */
 /* The region that holds @va, or the first one above it. False: there is none. */
 bool pl_region_at_or_after(uintptr_t va, struct pl_mem_info *info);
 /* Empties the table; logs what is still in it as not unregistered. */
-void pl_region_fini(void);
+void mem_regions_fini(struct mem_regions *regions);
 
 /* guard.c: the process' handler of SIGBUS. -ENOMEM */
 int pl_guard_init(void);
 void pl_guard_fini(void);
 
 /* window.c */
-int pl_window_init(const struct pl_ioas *ioas);
-void pl_window_fini(void);
+int mem_window_init(struct mem_context *ctx);
+void mem_window_fini(struct mem_context *ctx);
 
 /* pool.c: takes a first piece of the EAL's memory. -ENOMEM; -EINVAL if the IOMMU does not reach it */
-int pl_pool_init(struct pl_ioas *ioas);
-void pl_pool_fini(void); /* logs what was still handed out */
+int mem_pool_init(struct mem_context *ctx);
+void mem_pool_fini(struct mem_context *ctx); /* logs what was still handed out */
 
 /* prefault.c: makes every page of a range present and writable, or says why it cannot be:
  * -EINVAL, -ENOMEM. Contents do not change, and nothing is touched in a way that could fault. */

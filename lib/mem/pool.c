@@ -6,17 +6,14 @@
  * What a device only reads (queue entries, PRP lists) comes from chunks that it cannot write.
  */
 #include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/queue.h>
 
 #include <rte_eal.h>
 #include <rte_malloc.h>
 #include <rte_memory.h>
 
-#include "extent.h"
-#include "iommu_backend.h"
+#include "mem_context.h"
 #include "mem_private.h"
 #include "pl_inject.h"
 #include "pl_log.h"
@@ -30,25 +27,10 @@
 #define LEAST      (4ul << 20)
 #define LEAST_4KIB (1ul << 20)
 
-struct chunk {
-	TAILQ_ENTRY(chunk) link;
+struct mem_chunk {
+	TAILQ_ENTRY(mem_chunk) link;
 	struct pl_extents extents;
 	struct pl_mem_info info; /* as in the table of regions */
-};
-
-enum { READ_WRITE, READ_ONLY, SORTS }; /* what devices may do */
-
-static struct {
-	pthread_mutex_t lock;
-	struct pl_ioas *ioas;              /* NULL: not started */
-	TAILQ_HEAD(, chunk) chunks[SORTS]; /* the oldest first: the newest become empty */
-	struct pl_pool_stats stats;
-} pool = {
-	.lock = PTHREAD_MUTEX_INITIALIZER,
-	.chunks = {
-		TAILQ_HEAD_INITIALIZER(pool.chunks[READ_WRITE]),
-		TAILQ_HEAD_INITIALIZER(pool.chunks[READ_ONLY]),
-	},
 };
 
 /* How long a chunk is that holds @len bytes, a multiple of pages; 0: too long for any. */
@@ -79,30 +61,33 @@ static void *eal_alloc(size_t len, int node, size_t *got)
 	return rte_malloc_socket("pl_mem", len, PAGE, socket);
 }
 
-static int chunk_enter(struct chunk *c)
+static int chunk_enter(struct mem_context *ctx, struct mem_chunk *c)
 {
 	const struct pl_mem_info *info = &c->info;
+	const struct pl_ioas *beyond;
 	int ret;
 
-	if (!pl_ioas_covers(pool.ioas, (uintptr_t)info->va, info->len))
+	beyond = ioas_set_beyond(&ctx->spaces, (uintptr_t)info->va, info->len);
+	if (beyond)
 		return pl_fail(
 			-EINVAL,
 			"the EAL's memory at %p (%zu bytes) is outside what the %s IOMMU can "
 			"address: start with --base-virtaddr=0x%llx",
-			info->va, info->len, pl_ioas_backend(pool.ioas), 1ull << 32);
+			info->va, info->len, pl_ioas_backend(beyond), 1ull << 32);
 	if (pl_extents_init(&c->extents, (uintptr_t)info->va, info->len) != 0)
 		return pl_fail(-ENOMEM, "no memory for the bookkeeping of memory for devices");
-	ret = pl_mem_enter(pool.ioas, info);
+	ret = mem_enter(ctx, info);
 	if (ret != 0)
 		pl_extents_fini(&c->extents);
 	return ret;
 }
 
 /* Takes over @va. */
-static int chunk_create(int sort, void *va, size_t len, struct chunk **out)
+static int chunk_create(struct mem_context *ctx, int sort, void *va, size_t len,
+			struct mem_chunk **out)
 {
 	const struct rte_memseg_list *msl = rte_mem_virt2memseg_list(va);
-	struct chunk *c = pl_inject_hit() ? NULL : calloc(1, sizeof(*c));
+	struct mem_chunk *c = pl_inject_hit() ? NULL : calloc(1, sizeof(*c));
 	int ret = -ENOMEM;
 
 	if (!c) {
@@ -116,14 +101,14 @@ static int chunk_create(int sort, void *va, size_t len, struct chunk **out)
 		.numa_node = msl ? msl->socket_id : -1,
 		.cpu_cacheable = true,
 		.longterm_pin = true,
-		.device_readonly = sort == READ_ONLY,
+		.device_readonly = sort == MEM_READ_ONLY,
 	};
-	ret = chunk_enter(c);
+	ret = chunk_enter(ctx, c);
 	if (ret != 0)
 		goto fail;
-	TAILQ_INSERT_TAIL(&pool.chunks[sort], c, link);
-	pool.stats.chunks++;
-	pool.stats.mapped += len;
+	TAILQ_INSERT_TAIL(&ctx->pool.chunks[sort], c, link);
+	ctx->pool.stats.chunks++;
+	ctx->pool.stats.mapped += len;
 	*out = c;
 	return 0;
 
@@ -133,15 +118,15 @@ fail:
 	return ret;
 }
 
-static void chunk_destroy(int sort, struct chunk *c)
+static void chunk_destroy(struct mem_context *ctx, int sort, struct mem_chunk *c)
 {
-	TAILQ_REMOVE(&pool.chunks[sort], c, link);
-	pool.stats.chunks--;
-	pool.stats.mapped -= c->info.len;
-	pool.stats.taken -= c->info.len - c->extents.free_bytes;
+	TAILQ_REMOVE(&ctx->pool.chunks[sort], c, link);
+	ctx->pool.stats.chunks--;
+	ctx->pool.stats.mapped -= c->info.len;
+	ctx->pool.stats.taken -= c->info.len - c->extents.free_bytes;
 	/* What devices still reach must not become anybody else's memory, and is told of as before.
 	 */
-	if (pl_ioas_unmap(pool.ioas, c->info.va, c->info.len) == 0) {
+	if (ioas_set_unmap(&ctx->spaces, c->info.va, c->info.len) == 0) {
 		pl_region_remove(c->info.va);
 		rte_free(c->info.va);
 	} else {
@@ -151,78 +136,79 @@ static void chunk_destroy(int sort, struct chunk *c)
 	free(c);
 }
 
-static bool is_empty(const struct chunk *c)
+static bool is_empty(const struct mem_chunk *c)
 {
 	return c->extents.nb_taken == 0;
 }
 
 /* @c is empty. One such is kept of each sort, so that a queue that comes and goes costs no mapping.
  */
-static void chunk_retire(int sort, struct chunk *c)
+static void chunk_retire(struct mem_context *ctx, int sort, struct mem_chunk *c)
 {
-	struct chunk *other;
+	struct mem_chunk *other;
 
-	TAILQ_FOREACH (other, &pool.chunks[sort], link)
+	TAILQ_FOREACH (other, &ctx->pool.chunks[sort], link)
 		if (other != c && is_empty(other))
 			break;
 	if (other || c->info.len > chunk_len(PAGE))
-		chunk_destroy(sort, c);
+		chunk_destroy(ctx, sort, c);
 }
 
 /* Every run is whole pages, so the longest says whether @len fits. */
-static bool has_room(const struct chunk *c, size_t len)
+static bool has_room(const struct mem_chunk *c, size_t len)
 {
 	return c->extents.free_bytes >= len && pl_extents_largest_free(&c->extents) >= len;
 }
 
-static int chunk_take(struct chunk *c, size_t len, void **out)
+static int chunk_take(struct mem_context *ctx, struct mem_chunk *c, size_t len, void **out)
 {
 	uintptr_t va;
 
 	if (pl_extents_take(&c->extents, len, PAGE, &va) != 0)
 		return pl_fail(-ENOMEM, "no memory for the bookkeeping of memory for devices");
-	pool.stats.taken += len;
+	ctx->pool.stats.taken += len;
 	*out = (void *)va;
 	return 0;
 }
 
-static struct chunk *chunk_with_room(int sort, size_t len, int node)
+static struct mem_chunk *chunk_with_room(struct mem_context *ctx, int sort, size_t len, int node)
 {
-	struct chunk *c;
+	struct mem_chunk *c;
 
-	TAILQ_FOREACH (c, &pool.chunks[sort], link)
+	TAILQ_FOREACH (c, &ctx->pool.chunks[sort], link)
 		if ((node < 0 || c->info.numa_node == node) && has_room(c, len))
 			return c;
 	return NULL;
 }
 
-static int take_new(int sort, void *va, size_t chunk, size_t len, void **out)
+static int take_new(struct mem_context *ctx, int sort, void *va, size_t chunk, size_t len,
+		    void **out)
 {
-	struct chunk *c;
-	int ret = chunk_create(sort, va, chunk, &c);
+	struct mem_chunk *c;
+	int ret = chunk_create(ctx, sort, va, chunk, &c);
 
 	if (ret != 0)
 		return ret;
-	ret = chunk_take(c, len, out);
+	ret = chunk_take(ctx, c, len, out);
 	if (ret != 0)
-		chunk_retire(sort, c);
+		chunk_retire(ctx, sort, c);
 	return ret;
 }
 
-static int take(int sort, size_t len, int node, void **out)
+static int take(struct mem_context *ctx, int sort, size_t len, int node, void **out)
 {
-	struct chunk *c = chunk_with_room(sort, len, node);
+	struct mem_chunk *c = chunk_with_room(ctx, sort, len, node);
 	size_t chunk;
 	void *va;
 
 	if (c)
-		return chunk_take(c, len, out);
+		return chunk_take(ctx, c, len, out);
 	va = pl_inject_hit() ? NULL : eal_alloc(len, node, &chunk);
 	if (va)
-		return take_new(sort, va, chunk, len, out);
+		return take_new(ctx, sort, va, chunk, len, out);
 	/* Far memory is slower; none would be the end. */
 	if (node >= 0)
-		return take(sort, len, -1, out);
+		return take(ctx, sort, len, -1, out);
 	return pl_fail(-ENOMEM, "no %zu bytes of DMA-able host memory; give the EAL more with -m",
 		       len);
 }
@@ -230,6 +216,7 @@ static int take(int sort, size_t len, int node, void **out)
 static void *zalloc(int sort, size_t len, int node)
 {
 	size_t rounded = RTE_ALIGN_CEIL(len, (size_t)PAGE);
+	struct mem_context *ctx = mem_context();
 	void *p = NULL;
 	int ret;
 
@@ -240,52 +227,58 @@ static void *zalloc(int sort, size_t len, int node)
 	/* Without hugepages the EAL knows of no nodes. */
 	if (node >= RTE_MAX_NUMA_NODES || !rte_eal_has_hugepages())
 		node = -1;
-	pthread_mutex_lock(&pool.lock);
-	ret = pool.ioas ? take(sort, rounded, node, &p)
-			: pl_fail(-EINVAL, "memory for devices needs pl_eal_init() first");
-	pthread_mutex_unlock(&pool.lock);
+	if (!ctx) {
+		pl_fail(-EINVAL, "memory for devices needs pl_eal_init() first");
+		return NULL;
+	}
+	pthread_mutex_lock(&ctx->pool.lock);
+	ret = take(ctx, sort, rounded, node, &p);
+	pthread_mutex_unlock(&ctx->pool.lock);
 	/* Outside the lock, and each time: whoever had the memory before left something in it. */
 	return ret == 0 ? memset(p, 0, rounded) : NULL;
 }
 
 void *pl_mem_zalloc(size_t len, int numa_node)
 {
-	return zalloc(READ_WRITE, len, numa_node);
+	return zalloc(MEM_READ_WRITE, len, numa_node);
 }
 
 void *pl_mem_zalloc_ro(size_t len, int numa_node)
 {
-	return zalloc(READ_ONLY, len, numa_node);
+	return zalloc(MEM_READ_ONLY, len, numa_node);
 }
 
-static bool give(int sort, void *p)
+static bool give(struct mem_context *ctx, int sort, void *p)
 {
 	uintptr_t va = (uintptr_t)p;
-	struct chunk *c;
+	struct mem_chunk *c;
 	size_t len;
 
-	TAILQ_FOREACH (c, &pool.chunks[sort], link)
+	TAILQ_FOREACH (c, &ctx->pool.chunks[sort], link)
 		if (va - (uintptr_t)c->info.va < c->info.len)
 			break;
 	len = c ? pl_extents_taken(&c->extents, va) : 0;
 	if (len == 0)
 		return false;
 	pl_extents_give(&c->extents, va);
-	pool.stats.taken -= len;
+	ctx->pool.stats.taken -= len;
 	if (is_empty(c))
-		chunk_retire(sort, c);
+		chunk_retire(ctx, sort, c);
 	return true;
 }
 
 void pl_mem_free(void *p)
 {
-	bool known;
+	struct mem_context *ctx = mem_context();
+	bool known = false;
 
 	if (!p)
 		return;
-	pthread_mutex_lock(&pool.lock);
-	known = give(READ_WRITE, p) || give(READ_ONLY, p);
-	pthread_mutex_unlock(&pool.lock);
+	if (ctx) {
+		pthread_mutex_lock(&ctx->pool.lock);
+		known = give(ctx, MEM_READ_WRITE, p) || give(ctx, MEM_READ_ONLY, p);
+		pthread_mutex_unlock(&ctx->pool.lock);
+	}
 	if (!known)
 		PL_LOG(ERR, "%p is freed but is no allocation of pl_mem_zalloc() (freed twice?)",
 		       p);
@@ -293,17 +286,22 @@ void pl_mem_free(void *p)
 
 void pl_pool_stats(struct pl_pool_stats *stats)
 {
-	pthread_mutex_lock(&pool.lock);
-	*stats = pool.stats;
-	pthread_mutex_unlock(&pool.lock);
+	struct mem_context *ctx = mem_context();
+
+	*stats = (struct pl_pool_stats){ 0 };
+	if (!ctx)
+		return;
+	pthread_mutex_lock(&ctx->pool.lock);
+	*stats = ctx->pool.stats;
+	pthread_mutex_unlock(&ctx->pool.lock);
 }
 
-static void destroy_all(void)
+static void destroy_all(struct mem_context *ctx)
 {
-	struct chunk *c;
+	struct mem_chunk *c;
 
-	for (int sort = 0; sort < SORTS; sort++)
-		while ((c = TAILQ_FIRST(&pool.chunks[sort]))) {
+	for (int sort = 0; sort < MEM_SORTS; sort++)
+		while ((c = TAILQ_FIRST(&ctx->pool.chunks[sort]))) {
 			if (!is_empty(c))
 				PL_LOG(WARNING,
 				       "%u allocations of memory for devices (%zu bytes) in the "
@@ -311,31 +309,29 @@ static void destroy_all(void)
 				       "%p were never freed",
 				       c->extents.nb_taken, c->info.len - c->extents.free_bytes,
 				       c->info.len, c->info.va);
-			chunk_destroy(sort, c);
+			chunk_destroy(ctx, sort, c);
 		}
-	pool.ioas = NULL;
 }
 
-int pl_pool_init(struct pl_ioas *ioas)
+int mem_pool_init(struct mem_context *ctx)
 {
 	void *p = NULL;
 	int ret;
 
-	pthread_mutex_lock(&pool.lock);
-	pool.ioas = ioas;
+	pthread_mutex_lock(&ctx->pool.lock);
 	/* The first chunk tells whether the IOMMU reaches where the EAL's memory is. */
-	ret = take(READ_WRITE, PAGE, -1, &p);
+	ret = take(ctx, MEM_READ_WRITE, PAGE, -1, &p);
 	if (ret == 0)
-		give(READ_WRITE, p);
+		give(ctx, MEM_READ_WRITE, p);
 	else
-		destroy_all();
-	pthread_mutex_unlock(&pool.lock);
+		destroy_all(ctx);
+	pthread_mutex_unlock(&ctx->pool.lock);
 	return ret;
 }
 
-void pl_pool_fini(void)
+void mem_pool_fini(struct mem_context *ctx)
 {
-	pthread_mutex_lock(&pool.lock);
-	destroy_all();
-	pthread_mutex_unlock(&pool.lock);
+	pthread_mutex_lock(&ctx->pool.lock);
+	destroy_all(ctx);
+	pthread_mutex_unlock(&ctx->pool.lock);
 }

@@ -2,18 +2,13 @@
 /* The table of DMA-able regions: an array in ascending order of address. Regions are few (the
  * pool's, device memories, registrations), so an insertion that moves the tail is cheap enough. */
 #include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "mem_context.h"
 #include "mem_private.h"
 #include "pl_inject.h"
 #include "pl_log.h"
-
-static pthread_rwlock_t lock = PTHREAD_RWLOCK_INITIALIZER;
-static struct pl_mem_info *table;
-static size_t nb_regions;
-static size_t capacity;
 
 static uintptr_t first_byte(const struct pl_mem_info *r)
 {
@@ -25,15 +20,15 @@ static uintptr_t last_byte(const struct pl_mem_info *r)
 	return (uintptr_t)r->va + r->len - 1;
 }
 
-/* The index of the first region that ends at or above @va; nb_regions if none does. */
-static size_t lower_bound(uintptr_t va)
+/* The index of the first region that ends at or above @va; the count if none does. */
+static size_t lower_bound(const struct mem_regions *r, uintptr_t va)
 {
-	size_t lo = 0, hi = nb_regions;
+	size_t lo = 0, hi = r->count;
 
 	while (lo < hi) {
 		size_t mid = lo + (hi - lo) / 2;
 
-		if (last_byte(&table[mid]) < va)
+		if (last_byte(&r->table[mid]) < va)
 			lo = mid + 1;
 		else
 			hi = mid;
@@ -41,86 +36,99 @@ static size_t lower_bound(uintptr_t va)
 	return lo;
 }
 
-static int grow(void)
+static int grow(struct mem_regions *r)
 {
-	size_t want = capacity != 0 ? capacity * 2 : 16;
+	size_t want = r->capacity ? r->capacity * 2 : 16;
 	struct pl_mem_info *bigger;
 
-	if (nb_regions < capacity)
+	if (r->count < r->capacity)
 		return 0;
-	bigger = pl_inject_hit() ? NULL : realloc(table, want * sizeof(*table));
-	if (bigger == NULL)
+	bigger = pl_inject_hit() ? NULL : realloc(r->table, want * sizeof(*r->table));
+	if (!bigger)
 		return pl_fail(-ENOMEM, "no memory for a table of %zu regions", want);
-	table = bigger;
-	capacity = want;
+	r->table = bigger;
+	r->capacity = want;
 	return 0;
 }
 
-static int add_locked(const struct pl_mem_info *info)
+static int add_locked(struct mem_regions *r, const struct pl_mem_info *info)
 {
-	size_t at = lower_bound(first_byte(info));
-	int ret;
+	size_t at = lower_bound(r, first_byte(info));
+	int rc;
 
-	if (at < nb_regions && first_byte(&table[at]) <= last_byte(info))
+	if (at < r->count && first_byte(&r->table[at]) <= last_byte(info))
 		return pl_fail(-EEXIST,
 			       "%zu bytes at %p overlap the registered region of %zu bytes at %p",
-			       info->len, info->va, table[at].len, table[at].va);
-	ret = grow();
-	if (ret != 0)
-		return ret;
-	memmove(&table[at + 1], &table[at], (nb_regions - at) * sizeof(*table));
-	table[at] = *info;
-	nb_regions++;
+			       info->len, info->va, r->table[at].len, r->table[at].va);
+	rc = grow(r);
+	if (rc)
+		return rc;
+	memmove(&r->table[at + 1], &r->table[at], (r->count - at) * sizeof(*r->table));
+	r->table[at] = *info;
+	r->count++;
 	return 0;
 }
 
 int pl_region_add(const struct pl_mem_info *info)
 {
-	int ret;
+	struct mem_context *ctx = mem_context();
+	int rc;
 
-	pthread_rwlock_wrlock(&lock);
-	ret = add_locked(info);
-	pthread_rwlock_unlock(&lock);
-	return ret;
+	if (!ctx)
+		return pl_fail(-EINVAL, "memory for devices needs pl_eal_init() first");
+	pthread_rwlock_wrlock(&ctx->regions.lock);
+	rc = add_locked(&ctx->regions, info);
+	pthread_rwlock_unlock(&ctx->regions.lock);
+	return rc;
 }
 
 void pl_region_remove(const void *va)
 {
+	struct mem_context *ctx = mem_context();
+	struct mem_regions *r;
 	size_t at;
 
-	pthread_rwlock_wrlock(&lock);
-	at = lower_bound((uintptr_t)va);
-	if (at < nb_regions && table[at].va == va) {
-		nb_regions--;
-		memmove(&table[at], &table[at + 1], (nb_regions - at) * sizeof(*table));
+	if (!ctx)
+		return;
+	r = &ctx->regions;
+	pthread_rwlock_wrlock(&r->lock);
+	at = lower_bound(r, (uintptr_t)va);
+	if (at < r->count && r->table[at].va == va) {
+		r->count--;
+		memmove(&r->table[at], &r->table[at + 1], (r->count - at) * sizeof(*r->table));
 	}
-	pthread_rwlock_unlock(&lock);
+	pthread_rwlock_unlock(&r->lock);
 }
 
 bool pl_region_at_or_after(uintptr_t va, struct pl_mem_info *info)
 {
+	struct mem_context *ctx = mem_context();
+	struct mem_regions *r;
 	bool found;
 	size_t at;
 
-	pthread_rwlock_rdlock(&lock);
-	at = lower_bound(va);
-	found = at < nb_regions;
+	if (!ctx)
+		return false;
+	r = &ctx->regions;
+	pthread_rwlock_rdlock(&r->lock);
+	at = lower_bound(r, va);
+	found = at < r->count;
 	if (found)
-		*info = table[at];
-	pthread_rwlock_unlock(&lock);
+		*info = r->table[at];
+	pthread_rwlock_unlock(&r->lock);
 	return found;
 }
 
-void pl_region_fini(void)
+void mem_regions_fini(struct mem_regions *r)
 {
-	pthread_rwlock_wrlock(&lock);
-	for (size_t i = 0; i < nb_regions; i++)
+	pthread_rwlock_wrlock(&r->lock);
+	for (size_t i = 0; i < r->count; i++)
 		PL_LOG(WARNING, "the region of %zu bytes at %p was still registered at the end",
-		       table[i].len, table[i].va);
-	free(table);
-	table = NULL;
-	nb_regions = capacity = 0;
-	pthread_rwlock_unlock(&lock);
+		       r->table[i].len, r->table[i].va);
+	free(r->table);
+	r->table = NULL;
+	r->count = r->capacity = 0;
+	pthread_rwlock_unlock(&r->lock);
 }
 
 int pl_mem_lookup(const void *va, struct pl_mem_info *info)

@@ -4,14 +4,12 @@
  * that device memory mapped there has the same address for the CPU and for every device.
  */
 #include <errno.h>
-#include <pthread.h>
 #include <string.h>
 #include <sys/mman.h>
 
 #include <rte_common.h>
 
-#include "extent.h"
-#include "iommu_backend.h"
+#include "mem_context.h"
 #include "mem_private.h"
 #include "pl_inject.h"
 #include "pl_log.h"
@@ -25,95 +23,101 @@
 #define LOW_FIRST (128ull << 30)
 #define LOW_LAST  ((2ull << 40) - 1)
 
-static struct {
-	pthread_mutex_t lock;
-	void *map; /* what mmap() gave; the window is the aligned part */
-	size_t map_len;
-	uintptr_t va;
-	size_t len; /* 0: there is no window */
-	struct pl_extents extents;
-} window = { .lock = PTHREAD_MUTEX_INITIALIZER };
-
 static void *reserve_at(void *at, size_t len, int flags)
 {
 	return mmap(at, len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | flags, -1, 0);
 }
 
-/* A reservation of @len aligned bytes inside the aperture, or false. */
-static bool reserve(const struct pl_ioas *ioas, size_t len)
+static bool all_reach(const struct mem_context *ctx, uintptr_t va, size_t len)
 {
+	return !ioas_set_beyond(&ctx->spaces, va, len);
+}
+
+/* A reservation of @len aligned bytes inside the apertures, or false. */
+static bool reserve(struct mem_context *ctx, size_t len)
+{
+	struct mem_window *w = &ctx->window;
+
 	for (uintptr_t at = LOW_FIRST; at + len - 1 <= LOW_LAST; at += len) {
-		if (!pl_ioas_covers(ioas, at, len))
+		if (!all_reach(ctx, at, len))
 			continue;
-		window.map = reserve_at((void *)at, len, MAP_FIXED_NOREPLACE);
-		if (window.map == MAP_FAILED)
+		w->map = reserve_at((void *)at, len, MAP_FIXED_NOREPLACE);
+		if (w->map == MAP_FAILED)
 			continue;
 		/* Kernels that do not know the flag take the address as a hint. */
-		if (window.map == (void *)at) {
-			window.map_len = len;
-			window.va = at;
+		if (w->map == (void *)at) {
+			w->map_len = len;
+			w->va = at;
 			return true;
 		}
-		munmap(window.map, len);
+		munmap(w->map, len);
 	}
-	window.map_len = len + WINDOW_ALIGN;
-	window.map = reserve_at(NULL, window.map_len, 0);
-	if (window.map == MAP_FAILED)
+	w->map_len = len + WINDOW_ALIGN;
+	w->map = reserve_at(NULL, w->map_len, 0);
+	if (w->map == MAP_FAILED)
 		return false;
-	window.va = RTE_ALIGN_CEIL((uintptr_t)window.map, WINDOW_ALIGN);
-	if (pl_ioas_covers(ioas, window.va, len))
+	w->va = RTE_ALIGN_CEIL((uintptr_t)w->map, WINDOW_ALIGN);
+	if (all_reach(ctx, w->va, len))
 		return true;
-	munmap(window.map, window.map_len);
+	munmap(w->map, w->map_len);
 	return false;
 }
 
-int pl_window_init(const struct pl_ioas *ioas)
+int mem_window_init(struct mem_context *ctx)
 {
+	struct mem_window *w = &ctx->window;
 	size_t len = LEN_MOST;
 
 	if (pl_inject_hit())
 		len = 0;
-	while (len >= LEN_LEAST && !reserve(ioas, len))
+	while (len >= LEN_LEAST && !reserve(ctx, len))
 		len /= 2;
 	if (len < LEN_LEAST)
 		return pl_fail(-ENOMEM,
-			       "no %llu MiB of address space are free where the %s IOMMU can "
-			       "address them: raise the limit on it (ulimit -v)",
-			       LEN_LEAST >> 20, pl_ioas_backend(ioas));
-	if (pl_extents_init(&window.extents, window.va, len) != 0) {
-		munmap(window.map, window.map_len);
+			       "no %llu MiB of address space are free where devices can address "
+			       "them: raise the limit on it (ulimit -v)",
+			       LEN_LEAST >> 20);
+	if (pl_extents_init(&w->extents, w->va, len)) {
+		munmap(w->map, w->map_len);
 		return pl_fail(-ENOMEM, "no memory for the bookkeeping of the DMA window");
 	}
-	window.len = len;
-	PL_LOG(INFO, "DMA window: %zu MiB at 0x%zx", len >> 20, window.va);
+	w->len = len;
+	PL_LOG(INFO, "DMA window: %zu MiB at 0x%zx", len >> 20, w->va);
 	return 0;
 }
 
-void pl_window_fini(void)
+void mem_window_fini(struct mem_context *ctx)
 {
-	if (window.extents.nb_taken > 0)
+	struct mem_window *w = &ctx->window;
+
+	if (w->extents.nb_taken > 0)
 		PL_LOG(WARNING, "%u ranges of the DMA window were still reserved at the end",
-		       window.extents.nb_taken);
-	pl_extents_fini(&window.extents);
-	munmap(window.map, window.map_len);
-	window.len = 0;
+		       w->extents.nb_taken);
+	pl_extents_fini(&w->extents);
+	munmap(w->map, w->map_len);
+	w->len = 0;
 }
 
 int pl_window_reserve(size_t len, void **va)
 {
 	size_t rounded = RTE_ALIGN_CEIL(len, (size_t)WINDOW_ALIGN);
+	struct mem_context *ctx = mem_context();
+	struct mem_window *w;
 	uintptr_t at = 0;
-	int ret = -ENOMEM;
+	int rc = -ENOMEM;
 
-	pthread_mutex_lock(&window.lock);
-	if (window.len != 0 && len != 0 && rounded >= len)
-		ret = pl_extents_take(&window.extents, rounded, WINDOW_ALIGN, &at);
-	pthread_mutex_unlock(&window.lock);
-	if (ret != 0)
+	if (!ctx)
+		return pl_fail(-ENOMEM, "there is no DMA window before pl_eal_init()");
+	w = &ctx->window;
+	pthread_mutex_lock(&w->lock);
+	if (len != 0 && rounded >= len)
+		rc = pl_extents_take(&w->extents, rounded, WINDOW_ALIGN, &at);
+	pthread_mutex_unlock(&w->lock);
+	if (rc)
 		return pl_fail(-ENOMEM,
 			       "no room for %zu bytes in the DMA window of %zu MiB: map less "
 			       "device memory",
-			       len, window.len >> 20);
+			       len, w->len >> 20);
 	*va = (void *)at;
 	return 0;
 }
@@ -122,12 +126,16 @@ int pl_window_reserve(size_t len, void **va)
  * address, and nobody can choose another. */
 int pl_window_reserve_at(void *va, size_t len)
 {
-	const struct pl_ioas *ioas = pl_ioas_default();
+	struct mem_context *ctx = mem_context();
+	const struct pl_ioas *beyond;
 	void *got;
 
-	if (!pl_ioas_covers(ioas, (uintptr_t)va, len))
+	if (!ctx)
+		return pl_fail(-EREMOTEIO, "there is no DMA window before pl_eal_init()");
+	beyond = ioas_set_beyond(&ctx->spaces, (uintptr_t)va, len);
+	if (beyond)
 		return pl_fail(-EREMOTEIO, "%zu bytes at the bus address %p are outside what the %s IOMMU can "
-			       "address", len, va, pl_ioas_backend(ioas));
+			       "address", len, va, pl_ioas_backend(beyond));
 	got = reserve_at(va, len, MAP_FIXED_NOREPLACE);
 	if (got == va)
 		return 0;
@@ -148,22 +156,29 @@ bool pl_window_absent(void *va, size_t len)
 		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) != MAP_FAILED;
 }
 
-static bool inside(const void *va)
+static bool inside(const struct mem_window *w, const void *va)
 {
-	return (uintptr_t)va >= window.va && (uintptr_t)va - window.va < window.len;
+	return (uintptr_t)va >= w->va && (uintptr_t)va - w->va < w->len;
 }
 
 void pl_window_release(void *va, size_t len)
 {
 	size_t rounded = RTE_ALIGN_CEIL(len, (size_t)WINDOW_ALIGN);
+	struct mem_context *ctx = mem_context();
+	struct mem_window *w;
 
-	if (window.len != 0 && !inside(va)) {
+	if (!ctx) {
+		PL_LOG(ERR, "%zu bytes at %p are given back after the end of the DMA window", len,
+		       va);
+		return;
+	}
+	w = &ctx->window;
+	if (!inside(w, va)) {
 		munmap(va, len); /* pl_window_reserve_at() */
 		return;
 	}
-	pthread_mutex_lock(&window.lock);
-	if (window.len == 0 || rounded == 0 ||
-	    pl_extents_taken(&window.extents, (uintptr_t)va) != rounded)
+	pthread_mutex_lock(&w->lock);
+	if (rounded == 0 || pl_extents_taken(&w->extents, (uintptr_t)va) != rounded)
 		PL_LOG(ERR, "%zu bytes at %p are no reservation in the DMA window", len, va);
 	else if (!pl_window_clear(va, rounded))
 		/* Whatever is mapped there still is: nobody else may be given this range. */
@@ -171,6 +186,6 @@ void pl_window_release(void *va, size_t len)
 		       "cannot unmap %zu bytes at %p of the DMA window (%s): the range is lost",
 		       rounded, va, strerror(errno));
 	else
-		pl_extents_give(&window.extents, (uintptr_t)va);
-	pthread_mutex_unlock(&window.lock);
+		pl_extents_give(&w->extents, (uintptr_t)va);
+	pthread_mutex_unlock(&w->lock);
 }

@@ -15,10 +15,8 @@
 
 int nvme_admin_init(struct pl_nvme_ctrlr *ctrlr)
 {
-	static uint32_t tag; /* atomic */
 	const struct pl_nvme_qpair_opts opts = { .opts_size = sizeof(opts) };
 
-	ctrlr->ns_tag = __atomic_add_fetch(&tag, 1, __ATOMIC_RELAXED) << 16;
 	return ctrlr->t->ops->qpair_alloc(ctrlr, 0, NVME_ADMIN_ENTRIES, NVME_PAGE_SIZE, &opts,
 					  &ctrlr->adminq);
 }

@@ -91,12 +91,10 @@ static int step_enable(struct pl_nvme_ctrlr *c)
 {
 	int rc = c->t->ops->qpair_connect(c->adminq);
 
-	if (rc == 0)
-		rc = nvme_set32(c, NVME_REG_CC,
-				NVME_CC_EN | NVME_CC_IOSQES(6) | NVME_CC_IOCQES(4));
-	if (rc == 0)
-		c->enabled = true;
-	return rc;
+	if (rc)
+		return rc;
+	c->enabled = true; /* also where the answer to this is lost */
+	return nvme_set32(c, NVME_REG_CC, NVME_CC_EN | NVME_CC_IOSQES(6) | NVME_CC_IOCQES(4));
 }
 
 static int step_wait_ready(struct pl_nvme_ctrlr *c)
@@ -254,14 +252,17 @@ static bool wait_csts(struct pl_nvme_ctrlr *c, uint32_t mask, uint32_t want, uin
 static void shut_down(struct pl_nvme_ctrlr *c)
 {
 	uint32_t cc;
+	int rc;
 
 	if (!c->enabled)
 		return;
-	if (nvme_get32(c, NVME_REG_CC, &cc)) { /* gone, or its decoding is off and it lives */
+	rc = nvme_get32(c, NVME_REG_CC, &cc);
+	if (rc == 0)
+		rc = nvme_set32(c, NVME_REG_CC, (cc & ~NVME_CC_SHN_MASK) | NVME_CC_SHN_NORMAL);
+	if (rc) { /* gone, or its decoding is off and it lives */
 		(void)c->t->ops->let_dma(c->t, false);
 		return;
 	}
-	(void)nvme_set32(c, NVME_REG_CC, (cc & ~NVME_CC_SHN_MASK) | NVME_CC_SHN_NORMAL);
 	if (!wait_csts(c, NVME_CSTS_SHST_MASK, NVME_CSTS_SHST_COMPLETE, c->shutdown_timeout_ms))
 		PL_LOG(WARNING, "%s: the controller did not report that its shutdown completed",
 		       c->info.name);
@@ -280,7 +281,7 @@ static int after_first(struct pl_nvme_ctrlr *c)
 	return c->t->ops->memory_attach ? c->t->ops->memory_attach(c) : 0;
 }
 
-int nvme_ctrlr_start(struct nvme_transport *t, struct pl_nvme_ctrlr **out)
+int nvme_ctrlr_start(struct nvme_transport *t, uint32_t number, struct pl_nvme_ctrlr **out)
 {
 	struct pl_nvme_ctrlr *c = pl_inject_hit() ? NULL : aligned_alloc(64, RTE_ALIGN(sizeof(*c), 64));
 	char why[512];
@@ -293,6 +294,7 @@ int nvme_ctrlr_start(struct nvme_transport *t, struct pl_nvme_ctrlr **out)
 	}
 	memset(c, 0, sizeof(*c));
 	c->t = t;
+	c->ns_tag = number << 16;
 	c->info.name = t->name;
 	c->info.transport = t->ops->name;
 	c->info.numa_node = t->numa_node;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The transports there are, and the controllers that the command line asked for. */
+/* The transports there are, and the controllers that the command line asks for. */
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
@@ -35,51 +35,64 @@ const struct nvme_transport_ops *nvme_transport_find(const char *dev)
 
 static struct pl_subsystem nvme_subsystem;
 
-static const struct nvme_transport_ops *find_by_address(void)
+const struct nvme_transport_ops *nvme_transport_of_address(const char *bdf)
 {
-	for (struct nvme_transport_entry *e = transports; e; e = e->next)
-		if (e->ops->by_address)
+	const struct nvme_transport_ops *any = NULL;
+
+	for (struct nvme_transport_entry *e = transports; e; e = e->next) {
+		if (!e->ops->by_address)
+			continue;
+		if (!e->ops->takes)
+			any = e->ops;
+		else if (e->ops->takes(bdf))
 			return e->ops;
-	return NULL;
+	}
+	return any;
 }
 
 /* "nvme_emuN[,key=val...]", for each transport that --vdev can create. */
-static const char *vdev_forms(void)
+static const char *vdev_forms(char *forms, size_t len)
 {
-	static char forms[256];
 	size_t at = 0;
 
 	forms[0] = '\0';
 	for (struct nvme_transport_entry *e = transports; e; e = e->next)
-		if (!e->ops->by_address && at < sizeof(forms))
-			at += (size_t)snprintf(forms + at, sizeof(forms) - at, "%s%s",
-					       at ? " or " : "", e->ops->usage);
+		if (!e->ops->by_address && at < len)
+			at += (size_t)snprintf(forms + at, len - at, "%s%s", at ? " or " : "",
+					       e->ops->usage);
 	return forms;
 }
 
 static int nvme_check(const struct pl_eal_conf *conf)
 {
+	char forms[512];
+
 	for (unsigned int i = 0; i < conf->nb_vdevs; i++) {
 		const struct pl_devarg *v = &conf->vdevs[i];
 		const struct nvme_transport_ops *ops = nvme_transport_find(v->name);
 		int rc;
 
 		if (!ops)
-			return pl_fail(-EINVAL, "--vdev '%s': no driver makes such a device; the form is "
-				       "%s", v->name, vdev_forms());
+			return pl_fail(-EINVAL,
+				       "--vdev '%s': no driver makes such a device; the form is "
+				       "%s",
+				       v->name, vdev_forms(forms, sizeof(forms)));
 		rc = ops->check(ops, v->name, v->args);
 		if (rc)
 			return rc;
 	}
 	for (unsigned int i = 0; i < conf->nb_pcis; i++) {
-		const struct nvme_transport_ops *ops = find_by_address();
+		const struct nvme_transport_ops *ops =
+			nvme_transport_of_address(conf->pcis[i].name);
 		int rc;
 
 		if (conf->pcis[i].owner != &nvme_subsystem)
 			continue;
 		if (!ops)
-			return pl_fail(-ENOTSUP, "-a '%s': this build drives no PCI devices, only emulated "
-				       "ones: --vdev %s", conf->pcis[i].name, vdev_forms());
+			return pl_fail(-ENOTSUP,
+				       "-a '%s': this build drives no PCI devices, only emulated "
+				       "ones: --vdev %s",
+				       conf->pcis[i].name, vdev_forms(forms, sizeof(forms)));
 		rc = ops->check(ops, conf->pcis[i].name, conf->pcis[i].args);
 		if (rc)
 			return rc;
@@ -88,7 +101,7 @@ static int nvme_check(const struct pl_eal_conf *conf)
 }
 
 static int start_one(const struct nvme_transport_ops *ops, const struct pl_devarg *devarg,
-		     struct pl_nvme_ctrlr ***tail)
+		     uint32_t number, struct pl_nvme_ctrlr ***tail)
 {
 	struct pl_ioas *ioas = pl_ioas_of_family(ops->family);
 	struct nvme_transport *t;
@@ -96,7 +109,7 @@ static int start_one(const struct nvme_transport_ops *ops, const struct pl_devar
 
 	if (rc)
 		return rc;
-	rc = nvme_ctrlr_start(t, *tail); /* owns the transport from here on */
+	rc = nvme_ctrlr_start(t, number, *tail); /* owns the transport from here on */
 	if (rc)
 		return rc;
 	*tail = &(**tail)->next;
@@ -119,13 +132,16 @@ static void nvme_fini(void)
 static int nvme_init(const struct pl_eal_conf *conf)
 {
 	struct pl_nvme_ctrlr **tail = &ctrlrs;
+	uint32_t number = 0;
 	int rc = 0;
 
 	for (unsigned int i = 0; i < conf->nb_pcis && rc == 0; i++)
 		if (conf->pcis[i].owner == &nvme_subsystem)
-			rc = start_one(find_by_address(), &conf->pcis[i], &tail);
+			rc = start_one(nvme_transport_of_address(conf->pcis[i].name),
+				       &conf->pcis[i], ++number, &tail);
 	for (unsigned int i = 0; i < conf->nb_vdevs && rc == 0; i++)
-		rc = start_one(nvme_transport_find(conf->vdevs[i].name), &conf->vdevs[i], &tail);
+		rc = start_one(nvme_transport_find(conf->vdevs[i].name), &conf->vdevs[i], ++number,
+			       &tail);
 	if (rc)
 		nvme_fini();
 	return rc;

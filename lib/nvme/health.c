@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Whether a controller is still there and ours, and what is done to one that is not. All of lib/nvme
- * stands on this and on the properties; nothing here sends a command.
+ * Whether a controller is still there and ours, and what is done to one that is not. All of
+ * lib/nvme stands on this and on the properties; nothing here sends a command.
  */
 #include <stdio.h>
 
@@ -57,8 +57,10 @@ int nvme_ctrlr_asked_back(struct pl_nvme_ctrlr *c)
 
 	if (!nvme_ctrlr_wanted(c))
 		return 0;
-	rc = pl_fail(-ENODEV, "%s: the kernel wants the device back, which is being unbound or "
-		     "removed, and waits until this process ends its use", c->info.name);
+	rc = pl_fail(-ENODEV,
+		     "%s: the kernel wants the device back, which is being unbound or "
+		     "removed, and waits until this process ends its use",
+		     c->info.name);
 	pthread_mutex_lock(&c->admin_lock);
 	if (!c->failed)
 		nvme_ctrlr_fail(c);

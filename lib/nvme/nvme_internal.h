@@ -41,10 +41,11 @@ typedef uint32_t __attribute__((may_alias)) ring_dword;
 typedef uint64_t __attribute__((may_alias)) ring_qword;
 
 /*
- * A queue pair. Submit reads and writes the first cache line and the SQ, poll the second and the
- * CQ; nothing else of the structure is touched in steady state but the counters of the third and
- * the slots in use. It lies in ordinary memory, which is never mapped for devices: what a device
- * can write is the CQ, and nothing loaded from there is a pointer or an index.
+ * A queue pair, laid out for the loops of rings and doorbells (pcie/io.c); one whose ops another
+ * transport carries was made by nvme_qpair_divert(). Of the structure submit uses line 0 and poll
+ * line 1, and nb_free, which poll gives back to, is on line 0; both count on line 2 and use the
+ * slots. It lies in ordinary memory, which is never mapped for devices: what a device can write is
+ * the CQ, and nothing loaded from there is a pointer or an index.
  *
  * A command in flight has a slot. Its identifier is the slot's number in the low bits (slot_mask)
  * and a generation above, another one each time the slot is used: the second completion of an
@@ -61,7 +62,7 @@ struct pl_nvme_qpair {
 	struct pl_nvme_sqe *sqe; /* the next to write: the tail */
 	uint64_t max_xfer;
 	uint64_t ns_tag; /* what sqe0 of the controller's namespaces has in the identifier's place */
-	uint32_t nb_free;
+	uint32_t nb_free; /* slots: submit takes, poll gives back */
 	uint32_t blocked; /* NVME_BLOCKED_*: submit takes nothing */
 
 	/* line 1: poll */
@@ -69,8 +70,8 @@ struct pl_nvme_qpair {
 	const volatile struct pl_nvme_cqe *cq_end;
 	const volatile struct pl_nvme_cqe *cqe; /* the next to read: the head */
 	volatile uint32_t *cq_hdbl;
-	struct pl_nvme_op *split; /* accepted, not wholly issued */
-	uint8_t *prp_pool;	  /* one list per slot */
+	struct pl_nvme_op *split; /* accepted, not wholly issued; no loop looks at it */
+	uint8_t *prp_pool;	  /* one list per slot; for what the loops leave aside */
 	uint64_t slot_mask;	  /* of the bits of an identifier that are the slot */
 	uint32_t cq_phase;	  /* the phase tag that marks a new entry */
 	uint32_t cid_next;	  /* what makes the identifier in flight the free one that follows */
@@ -81,6 +82,7 @@ struct pl_nvme_qpair {
 	/* setup and failures */
 	struct pl_nvme_ctrlr *ctrlr;
 	const struct nvme_transport_ops *ops; /* of its transport, which may be gone before it */
+	void *priv; /* that transport's */
 	int error; /* why submit took fewer ops than offered */
 	uint32_t nb_slots;
 	uint32_t prp_stride; /* bytes of one slot's PRP list */
@@ -98,6 +100,33 @@ struct pl_nvme_qpair {
 	struct pl_nvme_op *op_of[NVME_MAX_ENTRIES]; /* valid while in flight */
 	uint16_t free_slots[NVME_MAX_ENTRIES]; /* a stack: the slots used last are the warmest */
 } __rte_cache_aligned;
+
+/* A field lies on one cache line, and on which. */
+#define NVME_QPAIR_ON_LINE(field, line)                                                        \
+	PL_STATIC_ASSERT(offsetof(struct pl_nvme_qpair, field) / RTE_CACHE_LINE_SIZE == (line) && \
+				 (offsetof(struct pl_nvme_qpair, field) +                      \
+				  sizeof(((struct pl_nvme_qpair *)0)->field) - 1) /            \
+						 RTE_CACHE_LINE_SIZE ==                        \
+					 (line),                                               \
+			 #field " is on cache line " #line)
+NVME_QPAIR_ON_LINE(sq, 0);
+NVME_QPAIR_ON_LINE(sq_end, 0);
+NVME_QPAIR_ON_LINE(sq_tdbl, 0);
+NVME_QPAIR_ON_LINE(sqe, 0);
+NVME_QPAIR_ON_LINE(max_xfer, 0);
+NVME_QPAIR_ON_LINE(ns_tag, 0);
+NVME_QPAIR_ON_LINE(nb_free, 0);
+NVME_QPAIR_ON_LINE(blocked, 0);
+NVME_QPAIR_ON_LINE(cq, 1);
+NVME_QPAIR_ON_LINE(cq_end, 1);
+NVME_QPAIR_ON_LINE(cqe, 1);
+NVME_QPAIR_ON_LINE(cq_hdbl, 1);
+NVME_QPAIR_ON_LINE(slot_mask, 1);
+NVME_QPAIR_ON_LINE(cq_phase, 1);
+NVME_QPAIR_ON_LINE(cid_next, 1);
+NVME_QPAIR_ON_LINE(stats, 2);
+PL_STATIC_ASSERT(offsetof(struct pl_nvme_qpair, cid_of) % RTE_CACHE_LINE_SIZE == 0,
+		 "the slots share no line with what is set up once");
 
 LIST_HEAD(nvme_qpair_list, pl_nvme_qpair);
 
@@ -145,7 +174,7 @@ struct pl_nvme_ctrlr {
 	uint64_t bring_up_ms;	/* what bring-up and shutdown get as a whole */
 	uint64_t shut_down_ms;
 	uint64_t deadline_ms; /* of the one that is going on, by pl_now_ms(); 0: neither is */
-	uint32_t ns_tag; /* differs from every other controller's: see ns_tag of its queue pairs */
+	uint32_t ns_tag; /* its number, above the bits of an NSID: its namespaces carry it in sqe0 */
 	bool enabled;
 	uint32_t resets; /* atomic: how often we reset it, which ends what its memory held */
 	bool failed; /* gone or not answering: a reset or the removal follows */
@@ -186,7 +215,9 @@ int nvme_wait_over(const struct pl_nvme_ctrlr *ctrlr, const char *what);
 
 /* True if the controller reads and writes no memory but its own from here on; or it is logged why. */
 bool nvme_ctrlr_stop_dma(struct pl_nvme_ctrlr *ctrlr);
-void nvme_ctrlr_fail(struct pl_nvme_ctrlr *ctrlr); /* `failed`; stops its DMA; admin_lock is held */
+/* Takes it for failed, and stops its DMA: no_dma tells whether that could be done. The caller holds
+ * admin_lock. */
+void nvme_ctrlr_fail(struct pl_nvme_ctrlr *ctrlr);
 
 /* Whether somebody waits for the device to be given back. */
 bool nvme_ctrlr_wanted(struct pl_nvme_ctrlr *ctrlr);
@@ -201,7 +232,8 @@ void nvme_ctrlr_use(struct pl_nvme_ctrlr *ctrlr);
 void nvme_ctrlr_unuse(struct pl_nvme_ctrlr *ctrlr);
 
 /* ctrlr.c */
-int nvme_ctrlr_start(struct nvme_transport *t, struct pl_nvme_ctrlr **ctrlr);
+/* @number: 1 to 65535, no other controller's. */
+int nvme_ctrlr_start(struct nvme_transport *t, uint32_t number, struct pl_nvme_ctrlr **ctrlr);
 void nvme_ctrlr_stop(struct pl_nvme_ctrlr *ctrlr); /* shuts down, removes the transport, frees */
 
 /* Whether its writes may overtake each other on the way to memory. */
@@ -223,12 +255,6 @@ int nvme_ns_identify_all(struct pl_nvme_ctrlr *ctrlr);
 void nvme_ns_free_all(struct pl_nvme_ctrlr *ctrlr);
 /* Whether a reset found it changed or gone: ops on it come back with Invalid Namespace or Format. */
 bool nvme_ns_retired(const struct pl_nvme_ns *ns);
-
-/* devmem.c */
-int nvme_devmem_attach(struct pl_nvme_ctrlr *ctrlr);
-void nvme_devmem_detach(struct pl_nvme_ctrlr *ctrlr);
-int nvme_devmem_reattach(struct pl_nvme_ctrlr *ctrlr);
-void nvme_devmem_gone(struct pl_nvme_ctrlr *ctrlr);
 
 /* provider.c: the controller as a provider of peer memory; update() when its memory comes or goes. */
 enum { NVME_PROVIDER_CMB, NVME_PROVIDER_PMR };

@@ -2,8 +2,8 @@
 /*
  * The seam under lib/nvme: how properties are asked for and commands travel. Bring-up, admin
  * commands, namespaces and the life of a controller are the same for every transport. A transport
- * registers itself from a constructor; adding one is adding a folder under drivers/nvme. The one for
- * functions with registers in a BAR is lib/nvme/pcie, and has a seam of its own below.
+ * registers itself from a constructor; adding one is adding a folder under drivers/nvme. The one
+ * for functions with registers in a BAR is lib/nvme/pcie, and has a seam of its own below.
  */
 #ifndef NVME_TRANSPORT_H
 #define NVME_TRANSPORT_H
@@ -29,6 +29,9 @@ struct nvme_transport_ops {
 	const char *name;  /* "nvme_emu": --vdev names are this and a number */
 	const char *usage; /* the accepted form, for error messages */
 	bool by_address;   /* it takes -a BDF devices; else --vdev names */
+	/* Whether it, rather than others, drives the device at this address. NULL: any that nobody
+	 * takes so. */
+	bool (*takes)(const char *bdf);
 	enum pl_ioas_family family; /* of the address space that its devices live in */
 
 	/* Validates "key=val,..." without side effects: 0 or -EINVAL. */
@@ -54,8 +57,8 @@ struct nvme_transport_ops {
 	/* Before a reset: makes properties work again, whoever ended that. NULL: they always do. */
 	int (*revive)(struct nvme_transport *t);
 
-	/* Whether somebody waits for the device to be given back by remove(). Any thread, at any time.
-	 * NULL: nobody ever does. */
+	/* Whether somebody waits for the device to be given back by remove(). Any thread, at any
+	 * time. NULL: nobody ever does. */
 	bool (*asked_back)(struct nvme_transport *t);
 	/* Whether the CPU has met SIGBUS in what is mapped of it. NULL: nothing is. */
 	bool (*lost)(const struct nvme_transport *t);
@@ -77,11 +80,11 @@ struct nvme_transport_ops {
 	uint32_t (*memory_alive_reads)(const struct pl_nvme_ctrlr *ctrlr, unsigned int memory);
 
 	/*
-	 * Queue pairs; admin_lock is held. Number 0 is the admin queue, which is connected with every
-	 * bring-up and before CC.EN is set: its commands are then as after its creation.
+	 * Queue pairs; admin_lock is held. Number 0 is the admin queue, which is connected with
+	 * every bring-up and before CC.EN is set: its commands are then as after its creation.
 	 */
-	/* Completes and judges options, which lib/nvme judged already but for where memory lies. NULL:
-	 * that is in no CMB. */
+	/* Completes and judges options, which lib/nvme judged already but for where memory lies.
+	 * NULL: that is in no CMB. */
 	int (*qpair_check)(struct pl_nvme_ctrlr *ctrlr, struct pl_nvme_qpair_opts *opts);
 	/* By nvme_qpair_alloc(); and what belongs to it, without telling the controller. */
 	int (*qpair_alloc)(struct pl_nvme_ctrlr *ctrlr, uint16_t qid, uint32_t entries,
@@ -93,16 +96,16 @@ struct nvme_transport_ops {
 	bool (*qpair_disconnect)(struct pl_nvme_qpair *qp);
 	void (*qpair_free)(struct pl_nvme_qpair *qp); /* by nvme_qpair_free() */
 
-	/* As pl_nvme_submit() and pl_nvme_poll(), for queue pairs of nvme_qpair_divert(). NULL: there
-	 * are none of those, so their rings and doorbells are served without a call. */
+	/* As pl_nvme_submit() and pl_nvme_poll(), for queue pairs of nvme_qpair_divert(). NULL:
+	 * there are none of those, so their rings and doorbells are served without a call. */
 	uint16_t (*submit)(struct pl_nvme_qpair *qp, struct pl_nvme_op *const *ops, uint16_t n);
 	uint16_t (*poll)(struct pl_nvme_qpair *qp, struct pl_nvme_op **ops, uint16_t n);
-	/* Sends one admin or fabrics command with @len bytes of data at @va; @op comes back from poll.
-	 * The caller saw to it that the queue is not full. */
+	/* Sends one admin or fabrics command with @len bytes of data at @va; @op comes back from
+	 * poll. The caller saw to it that the queue is not full. */
 	void (*submit_sqe)(struct pl_nvme_qpair *qp, struct pl_nvme_op *op,
 			   const struct pl_nvme_sqe *sqe, uint64_t va, uint64_t len);
 
-	/* Bytes that the device itself read and wrote, by kind; false: it cannot tell. NULL: never. */
+	/* Bytes that the device itself read and wrote, by kind. False, NULL: it cannot tell. */
 	bool (*traffic)(struct nvme_transport *t, struct pl_nvme_traffic *traffic);
 	/* The file of this machine whose bytes, from the first on, are the namespace's: st_dev and
 	 * st_ino. False: there is none. NULL: there never is. Any thread. */
@@ -127,12 +130,14 @@ void nvme_transport_register(struct nvme_transport_entry *entry);
 
 /* The one whose --vdev names look like @dev, its name and a number; NULL: there is none. */
 const struct nvme_transport_ops *nvme_transport_find(const char *dev);
+/* The one that drives the device at this address; NULL: there is none. */
+const struct nvme_transport_ops *nvme_transport_of_address(const char *bdf);
 
-#define NVME_TRANSPORT(ops_table)                                                                  \
-	static struct nvme_transport_entry nvme_transport_entry_ = { .ops = &(ops_table) };        \
-	static void __attribute__((constructor)) nvme_transport_ctor(void)                         \
-	{                                                                                          \
-		nvme_transport_register(&nvme_transport_entry_);                                   \
+#define NVME_TRANSPORT(ops_table)                                                           \
+	static struct nvme_transport_entry nvme_transport_entry_ = { .ops = &(ops_table) }; \
+	static void __attribute__((constructor)) nvme_transport_ctor(void)                  \
+	{                                                                                   \
+		nvme_transport_register(&nvme_transport_entry_);                            \
 	}
 
 #endif

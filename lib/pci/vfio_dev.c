@@ -219,36 +219,44 @@ bool vfio_dev_asked_back(const struct vfio_dev *dev)
 	return __atomic_load_n(&dev->asked_back, __ATOMIC_RELAXED);
 }
 
-int vfio_dev_create(const char *bdf, int fd, struct vfio_dev **out)
+int vfio_dev_create(const char *bdf, struct vfio_dev **out)
 {
 	struct vfio_dev *dev = pl_inject_hit() ? NULL : calloc(1, sizeof(*dev));
-	int rc;
 
-	if (!dev) {
-		close(fd);
+	if (!dev)
 		return pl_fail(-ENOMEM, "%s: no memory for the device", bdf);
-	}
 	snprintf(dev->bdf, sizeof(dev->bdf), "%s", bdf);
-	dev->fd = fd;
-	rc = vfio_dev_decode(dev);
-	if (rc) {
-		close(fd);
-		free(dev);
-		return rc;
-	}
-	vfio_dev_order(dev);
-	listen_for_request(dev);
+	dev->fd = -1;
 	*out = dev;
 	return 0;
 }
 
-void vfio_dev_destroy(struct vfio_dev *dev)
+int vfio_dev_start(struct vfio_dev *dev)
+{
+	int rc = vfio_dev_decode(dev);
+
+	if (rc)
+		return rc;
+	vfio_dev_order(dev);
+	listen_for_request(dev);
+	dev->started = true;
+	return 0;
+}
+
+static void stop(struct vfio_dev *dev)
 {
 	if (vfio_dev_master(dev, false))
 		PL_LOG(DEBUG, "%s", pl_errmsg());
 	order_restore(dev);
 	unlisten(dev);
-	close(dev->fd);
+}
+
+void vfio_dev_destroy(struct vfio_dev *dev)
+{
+	if (dev->started)
+		stop(dev);
+	if (dev->fd >= 0)
+		close(dev->fd);
 	free(dev);
 }
 
@@ -345,8 +353,8 @@ int vfio_dev_export_bar(struct vfio_dev *dev, unsigned int bar, uint64_t offset,
 	fd = pl_inject_hit() ? -1 : ioctl(dev->fd, VFIO_DEVICE_FEATURE, feature);
 	if (fd < 0 && (errno == ENOTTY || errno == EOPNOTSUPP))
 		return pl_fail(-ENOTSUP, "%s: this kernel cannot export a BAR as a dma-buf (it needs Linux "
-			       "6.19 with CONFIG_VFIO_PCI_DMABUF); peer-to-peer on it goes by "
-			       "--iommu=type1", dev->bdf);
+			       "6.19 with CONFIG_VFIO_PCI_DMABUF); peer-to-peer on it takes "
+			       "another --iommu= backend", dev->bdf);
 	if (fd < 0)
 		return pl_fail(errno == ENODEV ? -ENODEV : -EIO, "%s: cannot export BAR %u as a dma-buf: %s",
 			       dev->bdf, bar, strerror(errno));

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * One PCI function that a vfio driver owns, once an IOMMU backend has opened it and put it in an
- * address space: its regions and its configuration space.
+ * One PCI function that a vfio driver owns: its regions and its configuration space. It is opened by
+ * its character device (vfio_cdev.h) or out of its group (vfio_group.h), as the address space wants
+ * it that it is put in, and started once it is in there.
  */
 #ifndef PL_VFIO_DEV_H
 #define PL_VFIO_DEV_H
@@ -14,19 +15,23 @@ struct rte_intr_handle;
 
 struct vfio_dev {
 	char bdf[16];
-	int fd;
+	int fd; /* -1: not opened yet */
+	bool started;
 	struct rte_intr_handle *request; /* VFIO_PCI_REQ_IRQ_INDEX; NULL: not to be had */
 	bool asked_back; /* atomic */
 	bool ordered; /* Relaxed Ordering is known to be off, or to be none of the function's */
 	bool order_told; /* why it is not, which is said once */
 	bool devctl_known;
 	uint16_t devctl_was; /* the enables that the first vfio_dev_order() found on */
-	struct vfio_dev *next; /* the backend's */
+	struct vfio_dev *next; /* of the same address space */
 };
 
-/* Wraps @fd, which it owns from then on, and turns memory decoding on: mappings and exports made
- * before that would be revoked. Calls vfio_dev_order(). 0, -ENOMEM, -EIO, -ENODEV. */
-int vfio_dev_create(const char *bdf, int fd, struct vfio_dev **dev);
+/* The device, not opened yet. -ENOMEM */
+int vfio_dev_create(const char *bdf, struct vfio_dev **dev);
+
+/* It is open and in an address space: turns memory decoding on, as mappings and exports made before
+ * that would be revoked. Calls vfio_dev_order(). 0, -EIO, -ENODEV. */
+int vfio_dev_start(struct vfio_dev *dev);
 
 /* Turns bus mastering off, so that the function cannot reach memory any more, puts back what
  * vfio_dev_order() cleared, and closes. */

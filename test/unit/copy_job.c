@@ -9,9 +9,8 @@ struct pl_copy_opts job_opts(enum pl_copy_via via)
 {
 	return (struct pl_copy_opts){
 		.opts_size = sizeof(struct pl_copy_opts),
-		.src = ns_of(SRC, 1),
-		.dst = ns_of(DST, 1),
-		.nlb = NLB,
+		.src = pl_copy_ns_target(ns_of(SRC, 1), 0, NLB),
+		.dst = pl_copy_ns_target(ns_of(DST, 1), 0, 0),
 		.via = via,
 		.via_provider = via == PL_COPY_VIA_DEVICE ? provider_of(THIRD) : NULL,
 		.chunk = CHUNK,

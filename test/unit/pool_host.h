@@ -23,7 +23,8 @@
 #include <rte_malloc.h>
 #include <rte_memory.h>
 
-#include "iommu_backend.h"
+#include "ioas_set.h"
+#include "mem_context.h"
 #include "mem_private.h"
 #include "pl_inject.h"
 #include "pl_log.h"
@@ -133,7 +134,7 @@ static int start(void **state)
 	(void)state;
 	assert_int_equal(pl_ioas_create("soft", "", &ioas), 0);
 	assert_int_equal(pl_soft_attach(ioas, "dev", &dev), 0);
-	assert_int_equal(pl_mem_start(ioas), 0);
+	assert_int_equal(pl_mem_start(&(struct ioas_set){ &ioas, 1 }), 0);
 	return 0;
 }
 
@@ -142,12 +143,13 @@ static int stop(void **state)
 	struct pl_mem_info info;
 
 	(void)state;
-	pl_mem_stop();
+	mem_empty();
 	assert_int_equal(stats().mapped_bytes, 0);
 	assert_false(pl_region_at_or_after(0, &info));
 	assert_int_equal(pool_stats().chunks, 0);
 	assert_int_equal(pool_stats().mapped, 0);
 	assert_int_equal(pool_stats().taken, 0);
+	mem_context_destroy();
 	pl_soft_detach(dev);
 	pl_ioas_destroy(ioas);
 	return 0;

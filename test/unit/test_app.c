@@ -272,11 +272,12 @@ static void test_file_lengths(void **state)
 	assert_int_equal(app_via_parse("auto", &via), 0);
 	/* To a file: the rest of the namespace, or what fits BYTES. */
 	assert_int_equal(app_copy_opts_set(&o, &dev, &file, &via, false), 0);
-	assert_true(o.nlb == 99 && o.bytes == 0 && o.dst_offset == 512 && o.src_slba == 1);
+	assert_true(o.src.bytes == 99 * 4096 && o.src.offset == 4096 && o.src.handle == &ns);
+	assert_true(o.dst.bytes == 0 && o.dst.offset == 512);
 	file.bytes_given = true;
 	file.bytes = 8192;
 	assert_int_equal(app_copy_opts_set(&o, &dev, &file, &via, false), 0);
-	assert_int_equal(o.nlb, 2);
+	assert_int_equal(o.src.bytes, 8192);
 	file.bytes = 8193;
 	assert_int_equal(app_copy_opts_set(&o, &dev, &file, &via, false), -EINVAL);
 	assert_non_null(strstr(app_errmsg(), "no whole number"));
@@ -285,13 +286,14 @@ static void test_file_lengths(void **state)
 	file.bytes = 1000;
 	memset(&o, 0, sizeof(o));
 	assert_int_equal(app_copy_opts_set(&o, &file, &dev, &via, false), 0);
-	assert_true(o.bytes == 1000 && o.nlb == 0 && o.src_offset == 512 && o.dst_slba == 1);
+	assert_true(o.src.bytes == 1000 && o.src.offset == 512);
+	assert_true(o.dst.bytes == 0 && o.dst.offset == 4096 && o.dst.handle == &ns);
 	dev.nlb_given = true;
 	dev.nlb = 1;
 	assert_int_equal(app_copy_opts_set(&o, &file, &dev, &via, false), -EINVAL);
 	file.bytes = 8192;
 	assert_int_equal(app_copy_opts_set(&o, &file, &dev, &via, false), 0);
-	assert_int_equal(o.bytes, 4096);
+	assert_int_equal(o.src.bytes, 4096);
 	file.bytes_given = true;
 	assert_int_equal(app_copy_opts_set(&o, &file, &dev, &via, false), -EINVAL);
 	assert_non_null(strstr(app_errmsg(), "differ in length: 8192 and 4096 bytes"));
@@ -310,17 +312,18 @@ static void test_copy_opts(void **state)
 	(void)state;
 	assert_int_equal(app_via_parse("host", &via), 0);
 	assert_int_equal(app_copy_opts_set(&o, &src, &dst, &via, false), 0);
-	assert_int_equal(o.nlb, 992);
-	assert_int_equal(o.src_slba, 8);
-	assert_int_equal(o.dst_slba, 1);
+	assert_int_equal(o.src.bytes, 992 * 512);
+	assert_int_equal(o.src.offset, 8 * 512);
+	assert_int_equal(o.dst.offset, 4096);
+	assert_true(o.src.handle == &ns512 && o.dst.handle == &ns4k);
 	assert_int_equal(o.via, PL_COPY_VIA_HOST);
 	assert_int_equal(app_copy_opts_set(&o, &src, &dst, &via, true), 0);
-	assert_int_equal(o.nlb, 792);
+	assert_int_equal(o.src.bytes, 792 * 512);
 
 	dst.nlb_given = true;
 	dst.nlb = 10;
 	assert_int_equal(app_copy_opts_set(&o, &src, &dst, &via, false), 0);
-	assert_int_equal(o.nlb, 80);
+	assert_int_equal(o.src.bytes, 80 * 512);
 	src.nlb_given = true;
 	src.nlb = 80;
 	assert_int_equal(app_copy_opts_set(&o, &src, &dst, &via, false), 0);
@@ -359,7 +362,7 @@ static void test_copy_opts_overflow(void **state)
 	assert_non_null(strstr(app_errmsg(), "DST a: 36028797018963976 LBAs"));
 	a.nlb = 1ull << 54;
 	assert_int_equal(app_copy_opts_set(&o, &a, &b, &via, false), 0);
-	assert_true(o.nlb == 1ull << 54);
+	assert_true(o.src.bytes == 1ull << 63);
 }
 
 /* getopt permutes, so each case gets its own array. */

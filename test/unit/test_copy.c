@@ -137,11 +137,10 @@ static void make_case(struct kase *k, unsigned int nr)
 	random_ranges(k, lba);
 	k->opts = (struct pl_copy_opts){
 		.opts_size = sizeof(k->opts),
-		.src = k->src->ns,
-		.dst = k->dst->ns,
-		.src_slba = k->src_at >> k->src->ns->lba_shift,
-		.dst_slba = k->dst_at >> k->dst->ns->lba_shift,
-		.nlb = k->bytes >> k->src->ns->lba_shift,
+		.src = pl_copy_ns_target(k->src->ns, k->src_at >> k->src->ns->lba_shift,
+					 k->bytes >> k->src->ns->lba_shift),
+		.dst = pl_copy_ns_target(k->dst->ns, k->dst_at >> k->dst->ns->lba_shift,
+					 random_below(2) ? k->bytes >> k->dst->ns->lba_shift : 0),
 		.via = random_via(k),
 		.verify = random_below(2),
 		.no_landing_check = random_below(8) == 0,
@@ -325,7 +324,7 @@ static void run_case(struct kase *k)
 	check_stats(k, pl_copy_plan(job), &stats);
 	check_traffic(k, pl_copy_plan(job), &stats);
 	CHECK(k, pl_copy_complete_ranges(job, range, 2) == 1);
-	CHECK(k, range[0].slba == k->opts.dst_slba);
+	CHECK(k, range[0].slba == k->dst_at >> k->dst->ns->lba_shift);
 	CHECK(k, range[0].nlb == k->bytes >> k->dst->ns->lba_shift);
 	pl_copy_destroy(job);
 	CHECK(k, heap_in_use() == host && all_free() == peers);
@@ -367,9 +366,8 @@ static void test_every_pair(void **state)
 				.dst = &devs[d],
 				.bytes = NS_LEN,
 				.opts = { .opts_size = sizeof(k.opts),
-					  .src = devs[s].ns,
-					  .dst = devs[d].ns,
-					  .nlb = devs[s].ns->nlb,
+					  .src = pl_copy_ns_target(devs[s].ns, 0, devs[s].ns->nlb),
+					  .dst = pl_copy_ns_target(devs[d].ns, 0, 0),
 					  .verify = true,
 					  .via = (enum pl_copy_via)(s % 2 ? PL_COPY_VIA_AUTO
 									  : PL_COPY_VIA_HOST) },

@@ -192,28 +192,27 @@ static void make_case(struct kase *k, unsigned int nr)
 	};
 }
 
+static struct pl_copy_target target_of(const struct end *e, unsigned int flags, uint64_t at,
+				       uint64_t bytes)
+{
+	if (!e->qp)
+		return pl_copy_file_target(file_open(e->name, flags), at, bytes);
+	return pl_copy_ns_target(e->ns, at >> e->ns->lba_shift, bytes >> e->ns->lba_shift);
+}
+
 static void set_ends(struct kase *k)
 {
-	struct pl_copy_opts *o = &k->opts;
+	k->opts.src = target_of(k->src, 0, k->src_at, k->bytes);
+	k->opts.dst = target_of(k->dst, PL_COPY_FILE_WRITE, k->dst_at,
+				random_below(2) ? k->bytes : 0);
+}
 
-	if (k->src->qp) {
-		o->src = k->src->ns;
-		o->src_slba = k->src_at >> o->src->lba_shift;
-	} else {
-		o->src_file = file_open(k->src->name, 0);
-		o->src_offset = k->src_at;
-	}
-	if (k->dst->qp) {
-		o->dst = k->dst->ns;
-		o->dst_slba = k->dst_at >> o->dst->lba_shift;
-	} else {
-		o->dst_file = file_open(k->dst->name, PL_COPY_FILE_WRITE);
-		o->dst_offset = k->dst_at;
-	}
-	if (o->src && random_below(2))
-		o->nlb = k->bytes >> o->src->lba_shift;
-	else
-		o->bytes = k->bytes;
+static void close_ends(struct kase *k)
+{
+	if (!k->src->qp)
+		pl_copy_file_close(k->opts.src.handle);
+	if (!k->dst->qp)
+		pl_copy_file_close(k->opts.dst.handle);
 }
 
 static void check_traffic(const struct kase *k, const struct pl_copy_plan *plan,
@@ -287,8 +286,7 @@ static void run_case(struct kase *k)
 	assert_int_equal(rc, 0);
 	check_result(k, job);
 	pl_copy_destroy(job);
-	pl_copy_file_close(k->opts.src_file);
-	pl_copy_file_close(k->opts.dst_file);
+	close_ends(k);
 	memmove(k->dst->holds + k->dst_at, k->src->holds + k->src_at, k->bytes);
 	k->dst->len = RTE_MAX(k->dst->len, k->dst_at + k->bytes);
 	check_end(k, k->dst);
@@ -351,31 +349,30 @@ static void test_tail(void **state)
 	for (size_t len = LEN - 512; len > LEN - 4096; len -= 1024) {
 		struct pl_copy_opts o = {
 			.opts_size = sizeof(o),
-			.dst = dst->ns,
-			.src_offset = LEN - 64 * 1024,
-			.bytes = 64 * 1024 - (LEN - len),
+			.dst = pl_copy_ns_target(dst->ns, 0, 0),
 			.via = PL_COPY_VIA_DST,
 			.chunk = 8192,
 			.verify = true,
 		};
-		const struct kase k = { .src = src, .dst = dst, .bytes = o.bytes };
+		const uint64_t at = LEN - 64 * 1024, bytes = len - at;
+		const struct kase k = { .src = src, .dst = dst, .bytes = bytes };
 		int rc;
 
 		file_cut(src->name, len);
 		put_end(dst);
 		file = file_open(src->name, 0);
 		file->align = 4096;
-		o.src_file = file;
+		o.src = pl_copy_file_target(file, at, bytes);
 		if (pl_copy_create(&o, &job))
 			fail_msg("%s", pl_errmsg());
 		while ((rc = pl_copy_poll(job)) > 0)
 			relax();
 		assert_int_equal(rc, 0);
 		pl_copy_destroy(job);
-		memcpy(dst->holds, src->holds + o.src_offset, o.bytes);
+		memcpy(dst->holds, src->holds + at, bytes);
 		check_end(&k, dst);
 		/* Elsewhere a range of part of a block is not possible. */
-		o.bytes -= 1024;
+		o.src.bytes -= 1024;
 		assert_int_equal(pl_copy_create(&o, &job), -EINVAL);
 		assert_errmsg("O_DIRECT wants a multiple of 4096");
 		pl_copy_file_close(file);
@@ -399,11 +396,11 @@ static void test_registered_buffers(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < RTE_DIM(rows); i++) {
+		struct pl_copy_file *file = file_open(ends[DEVS].name, 0);
 		struct pl_copy_opts o = {
 			.opts_size = sizeof(o),
-			.src_file = file_open(ends[DEVS].name, 0),
-			.dst = ends[0].ns,
-			.bytes = LEN,
+			.src = pl_copy_file_target(file, 0, LEN),
+			.dst = pl_copy_ns_target(ends[0].ns, 0, 0),
 			.via = rows[i].via,
 			.verify = rows[i].verify,
 			.chunk = 8192,
@@ -415,7 +412,7 @@ static void test_registered_buffers(void **state)
 			fail_msg("%s", pl_errmsg());
 		n = uring_buffers();
 		pl_copy_destroy(job);
-		pl_copy_file_close(o.src_file);
+		pl_copy_file_close(file);
 		if (n < 0) {
 			print_message("skipped: this kernel does not tell its registered buffers\n");
 			skip();
@@ -435,9 +432,8 @@ static void test_polled(void **state)
 		struct pl_copy_file *file = file_open(k.src->name, 0);
 		struct pl_copy_opts o = {
 			.opts_size = sizeof(o),
-			.src_file = file,
-			.dst = ends[0].ns,
-			.bytes = LEN,
+			.src = pl_copy_file_target(file, 0, LEN),
+			.dst = pl_copy_ns_target(ends[0].ns, 0, 0),
 			.via = way ? PL_COPY_VIA_HOST : PL_COPY_VIA_DST,
 			.chunk = 8192,
 			.verify = true,

@@ -43,17 +43,16 @@ static void prepare(struct run *r, bool to_file, enum pl_copy_via via)
 	r->file = file_open("file", to_file ? PL_COPY_FILE_WRITE : 0);
 	r->opts = (struct pl_copy_opts){
 		.opts_size = sizeof(r->opts),
-		.bytes = LEN,
 		.via = via,
 		.chunk = CHUNK,
 		.depth = 4,
 	};
 	if (to_file) {
-		r->opts.src = ns_of(DEV, 1);
-		r->opts.dst_file = r->file;
+		r->opts.src = pl_copy_ns_target(ns_of(DEV, 1), 0, LEN / BS);
+		r->opts.dst = pl_copy_file_target(r->file, 0, 0);
 	} else {
-		r->opts.src_file = r->file;
-		r->opts.dst = ns_of(DEV, 1);
+		r->opts.src = pl_copy_file_target(r->file, 0, LEN);
+		r->opts.dst = pl_copy_ns_target(ns_of(DEV, 1), 0, 0);
 	}
 }
 
@@ -235,7 +234,7 @@ static void test_no_room(void **state)
 		else
 			unlink(file_path("file"));
 		r.file = file_open("file", PL_COPY_FILE_WRITE);
-		r.opts.dst_file = r.file;
+		r.opts.dst = pl_copy_file_target(r.file, 0, 0);
 		create(&r);
 		limit_files(LEN / 2);
 		ends_with(&r, -ENOSPC, "nothing was written");

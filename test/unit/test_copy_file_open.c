@@ -147,9 +147,10 @@ static void test_piece(void **state)
 	(void)state;
 	for (size_t i = 0; i < RTE_DIM(rows); i++) {
 		struct pl_copy_file f = { .max_io = rows[i].max, .align = rows[i].align };
-		struct copy_end end = { 0 };
+		const struct pl_copy_target target = pl_copy_file_target(&f, 0, 0);
+		struct copy_end end = { .ops = copy_end_find(target.kind) };
 
-		file_end_init(&end, &f, 0, false);
+		end.ops->init(&end, &target);
 		assert_int_equal(end.ops->piece(&end), rows[i].piece);
 	}
 }
@@ -210,9 +211,8 @@ static struct pl_copy_opts to_device(struct pl_copy_file *file)
 {
 	return (struct pl_copy_opts){
 		.opts_size = sizeof(struct pl_copy_opts),
-		.src_file = file,
-		.dst = ns_of("nvme_emu0", 1),
-		.bytes = 65536,
+		.src = pl_copy_file_target(file, 0, 65536),
+		.dst = pl_copy_ns_target(ns_of("nvme_emu0", 1), 0, 0),
 		.chunk = 8192,
 		.depth = 4,
 	};
@@ -274,45 +274,37 @@ static void test_refused(void **state)
 	base = to_device(src);
 	assert_int_equal(accepted(base).bytes, 65536);
 
-	REFUSED(base, -EINVAL, "each a namespace or a file", o->src_file = NULL);
-	REFUSED(base, -EINVAL, "each a namespace or a file", o->src = o->dst);
-	REFUSED(base, -EINVAL, "each a namespace or a file", o->dst_file = dst);
-	REFUSED(base, -EINVAL, "files have offsets", o->src_slba = 1);
-	REFUSED(base, -EINVAL, "files have offsets", o->dst_offset = 512);
-	REFUSED(base, -EINVAL, "of a file, which has bytes", o->bytes = 0; o->nlb = 8);
-	REFUSED(base, -EINVAL, "and one in bytes", o->nlb = 128);
-	REFUSED(base, -EINVAL, "is empty", o->bytes = 0);
-	REFUSED(base, -EINVAL, "past the end", o->bytes = LEN + 512);
-	REFUSED(base, -EINVAL, "past the end", o->src_offset = LEN);
-	REFUSED(base, -EINVAL, "past the end", o->src_offset = 512; o->bytes = UINT64_MAX - 511);
-	REFUSED(base, -EINVAL, "O_DIRECT wants a multiple", o->src_offset = 100);
-	REFUSED(base, -EINVAL, "O_DIRECT wants a multiple", o->bytes = 1000);
+	REFUSED(base, -EINVAL, "each a namespace or a file",
+		o->src = pl_copy_file_target(NULL, 0, 65536));
+	REFUSED(base, -EINVAL, "each a namespace or a file", o->dst.kind = NULL);
+	REFUSED(base, -EINVAL, "starts at byte 100", o->dst.offset = 100);
+	REFUSED(base, -EINVAL, "has 4096 bytes, the source range 65536", o->dst.bytes = 4096);
+	REFUSED(base, -EINVAL, "is empty", o->src.bytes = 0);
+	REFUSED(base, -EINVAL, "past the end", o->src.bytes = LEN + 512);
+	REFUSED(base, -EINVAL, "past the end", o->src.offset = LEN);
+	REFUSED(base, -EINVAL, "past the end", o->src.offset = 512; o->src.bytes = UINT64_MAX - 511);
+	REFUSED(base, -EINVAL, "past what 64 bits", o->src.bytes = UINT64_MAX);
+	REFUSED(base, -EINVAL, "O_DIRECT wants a multiple", o->src.offset = 100);
+	REFUSED(base, -EINVAL, "O_DIRECT wants a multiple", o->src.bytes = 1000);
 	REFUSED(base, -EINVAL, "no multiple of both ends' blocks", o->chunk = 1000);
 	REFUSED(base, -EINVAL, "depth 5000", o->depth = 5000);
 	REFUSED(base, -EREMOTEIO, "is a file and has no memory", o->via = PL_COPY_VIA_SRC);
-	REFUSED(base, -EREMOTEIO, "has no CMB or PMR", o->dst = ns_of("nvme_emu1", 1);
+	REFUSED(base, -EREMOTEIO, "has no CMB or PMR", o->dst.handle = ns_of("nvme_emu1", 1);
 		o->via = PL_COPY_VIA_DST);
-	REFUSED(base, -EINVAL, "no whole LBAs", o->src_file = NULL; o->src = ns_of("nvme_emu1", 1);
-		o->bytes = 100);
-	base.dst = NULL;
-	REFUSED(base, -EINVAL, "not opened with PL_COPY_FILE_WRITE", o->dst_file = src;
-		o->dst_offset = 65536);
-	REFUSED(base, -EINVAL, "past what any file has", o->dst_file = dst;
-		o->dst_offset = INT64_MAX - 4095);
-	REFUSED(base, -EINVAL, "O_DIRECT wants a multiple", o->dst_file = dst; o->dst_offset = 1);
-	REFUSED(base, -EINVAL, "overlap on file:", o->dst_file = again; o->dst_offset = 65024);
-	REFUSED(base, -EINVAL, "overlap on file:", o->dst_file = link_);
-	base.dst_file = again;
-	base.dst_offset = 65536;
+	REFUSED(base, -EINVAL, "no whole LBAs", o->src = pl_copy_ns_target(ns_of("nvme_emu1", 1), 0, 8);
+		o->src.bytes = 100);
+	REFUSED(base, -EINVAL, "not opened with PL_COPY_FILE_WRITE", o->dst = pl_copy_file_target(src, 65536, 0));
+	REFUSED(base, -EINVAL, "past what any file has", o->dst = pl_copy_file_target(dst, INT64_MAX - 4095, 0));
+	REFUSED(base, -EINVAL, "O_DIRECT wants a multiple", o->dst = pl_copy_file_target(dst, 1, 0));
+	REFUSED(base, -EINVAL, "overlap on file:", o->dst = pl_copy_file_target(again, 65024, 0));
+	REFUSED(base, -EINVAL, "overlap on file:", o->dst = pl_copy_file_target(link_, 0, 0));
+	base.dst = pl_copy_file_target(again, 65536, 0);
 	assert_string_equal(accepted(base).provider, "nvme_emu0");
-	/* As a caller that was built before files were ends. */
-	base = to_device(NULL);
-	base.src = ns_of("nvme_emu1", 1);
-	base.bytes = 0;
-	base.nlb = 16;
-	base.src_offset = 77; /* what follows its structure */
-	base.opts_size = offsetof(struct pl_copy_opts, src_file);
-	assert_int_equal(accepted(base).bytes, 8192);
+	/* As a caller that was built before landing units could be chosen. */
+	base = to_device(src);
+	base.landing_unit = 77; /* what follows its structure */
+	base.opts_size = offsetof(struct pl_copy_opts, landing_unit);
+	assert_int_equal(accepted(base).bytes, 65536);
 	base.opts_size = sizeof(base) + 8;
 	refused(base, -EINVAL, "opts_size");
 
@@ -347,10 +339,8 @@ static void test_no_way(void **state)
 	for (int reversed = 0; reversed < 2; reversed++) {
 		o = to_device(file);
 		if (reversed) {
-			o.src = o.dst;
-			o.dst = NULL;
-			o.src_file = NULL;
-			o.dst_file = file;
+			o.src = pl_copy_ns_target(ns_of("nvme_emu0", 1), 0, 65536 / 512);
+			o.dst = pl_copy_file_target(file, 0, 0);
 		}
 		for (size_t i = 0; i < RTE_DIM(answers); i++) {
 			played.peer = answers[i].err;
@@ -416,10 +406,8 @@ static void test_empty_destination(void **state)
 	(void)state;
 	file = file_open("empty", PL_COPY_FILE_WRITE);
 	o = to_device(NULL);
-	o.src_file = NULL;
-	o.src = o.dst;
-	o.dst = NULL;
-	o.dst_file = file;
+	o.src = pl_copy_ns_target(ns_of("nvme_emu0", 1), 0, 65536 / 512);
+	o.dst = pl_copy_file_target(file, 0, 0);
 	played.reads = 0;
 	assert_true(accepted(o).p2p);
 	assert_in_range(played.reads, 0, 1);

@@ -273,9 +273,8 @@ static struct pl_copy_opts opts_of(const char *src, const char *dst)
 {
 	return (struct pl_copy_opts){
 		.opts_size = sizeof(struct pl_copy_opts),
-		.src = ns_of(src, 1),
-		.dst = ns_of(dst, 1),
-		.bytes = KIB(64),
+		.src = pl_copy_ns_target(ns_of(src, 1), 0, KIB(64) / 512),
+		.dst = pl_copy_ns_target(ns_of(dst, 1), 0, 0),
 		.via = PL_COPY_VIA_HOST,
 	};
 }
@@ -306,9 +305,9 @@ static void refused(const struct pl_copy_opts *o, const char *part)
 static void one_medium(struct pl_copy_opts o, const char *part)
 {
 	refused(&o, part);
-	o.dst_file ? (o.dst_offset += KIB(64)) : (o.dst_slba += KIB(64) / 512);
+	o.dst.offset += KIB(64);
 	accepted(&o);
-	o.dst_file ? (o.dst_offset -= 4096) : (o.dst_slba -= 1);
+	o.dst.offset -= 4096;
 	refused(&o, part);
 }
 
@@ -324,19 +323,16 @@ static void test_one_file(void **state)
 		struct pl_copy_file *f = file_open(names[i], PL_COPY_FILE_WRITE);
 
 		o = opts_of(C, C);
-		o.dst = NULL;
-		o.dst_file = f;
+		o.dst = pl_copy_file_target(f, 0, 0);
 		one_medium(o, "both are the file with inode");
 		o = opts_of(C, C);
-		o.src = NULL;
-		o.src_file = f;
+		o.src = pl_copy_file_target(f, 0, KIB(64));
 		one_medium(o, "overlap on file:");
 		pl_copy_file_close(f);
 	}
 	accepted(&(struct pl_copy_opts){ .opts_size = sizeof(o),
-					 .src = ns_of(C, 1),
-					 .dst = ns_of(MEMORY, 1),
-					 .bytes = LEN,
+					 .src = pl_copy_ns_target(ns_of(C, 1), 0, LEN / 512),
+					 .dst = pl_copy_ns_target(ns_of(MEMORY, 1), 0, 0),
 					 .via = PL_COPY_VIA_HOST });
 }
 
@@ -370,18 +366,16 @@ static void test_shared_namespace(void **state)
 	nameless(B);
 	one_medium(opts_of(A, B), "both are the shared namespace 1 of subsystem nqn.2014-08.org");
 	accepted(&(struct pl_copy_opts){ .opts_size = sizeof(struct pl_copy_opts),
-					 .src = ns_of(A, 1),
-					 .dst = ns_of(C, 1),
-					 .bytes = LEN,
+					 .src = pl_copy_ns_target(ns_of(A, 1), 0, LEN / 512),
+					 .dst = pl_copy_ns_target(ns_of(C, 1), 0, 0),
 					 .via = PL_COPY_VIA_HOST });
 	lie(A, NVME_CNS_NS, offsetof(struct pl_nvme_id_ns, nmic), 1);
 	lie(B, NVME_CNS_NS, offsetof(struct pl_nvme_id_ns, nmic), 1);
 	nameless(A);
 	nameless(B);
 	accepted(&(struct pl_copy_opts){ .opts_size = sizeof(struct pl_copy_opts),
-					 .src = ns_of(A, 1),
-					 .dst = ns_of(B, 1),
-					 .bytes = LEN,
+					 .src = pl_copy_ns_target(ns_of(A, 1), 0, LEN / 512),
+					 .dst = pl_copy_ns_target(ns_of(B, 1), 0, 0),
 					 .via = PL_COPY_VIA_HOST });
 }
 

@@ -17,9 +17,8 @@ static struct pl_copy_opts opts_of(const char *src, const char *dst, uint64_t nl
 {
 	return (struct pl_copy_opts){
 		.opts_size = sizeof(struct pl_copy_opts),
-		.src = ns_of(src, 1),
-		.dst = ns_of(dst, 1),
-		.nlb = nlb,
+		.src = pl_copy_ns_target(ns_of(src, 1), 0, nlb),
+		.dst = pl_copy_ns_target(ns_of(dst, 1), 0, 0),
 	};
 }
 
@@ -52,12 +51,13 @@ static void refused(struct pl_copy_opts opts, int err, const char *part, const c
 /* The plan of what is accepted; nothing moves before the first poll. */
 static struct pl_copy_plan accepted(struct pl_copy_opts opts)
 {
+	const struct pl_nvme_ns *src = opts.src.handle;
 	struct pl_nvme_traffic before, after;
 	struct pl_copy_stats stats;
 	struct pl_copy_plan plan;
 	struct pl_copy *job;
 
-	assert_int_equal(pl_nvme_ctrlr_traffic(opts.src->ctrlr, &before), 0);
+	assert_int_equal(pl_nvme_ctrlr_traffic(src->ctrlr, &before), 0);
 	if (pl_copy_create(&opts, &job))
 		fail_msg("%s", pl_errmsg());
 	plan = *pl_copy_plan(job);
@@ -66,7 +66,7 @@ static struct pl_copy_plan accepted(struct pl_copy_opts opts)
 	assert_int_equal(stats.bytes_copied, 0);
 	assert_int_equal(pl_copy_complete_ranges(job, NULL, 0), 0);
 	pl_copy_destroy(job);
-	assert_int_equal(pl_nvme_ctrlr_traffic(opts.src->ctrlr, &after), 0);
+	assert_int_equal(pl_nvme_ctrlr_traffic(src->ctrlr, &after), 0);
 	assert_memory_equal(before.bytes[PL_TRAFFIC_DATA], after.bytes[PL_TRAFFIC_DATA],
 			    sizeof(after.bytes[PL_TRAFFIC_DATA]));
 	return plan;
@@ -84,11 +84,13 @@ static void test_opts(void **state)
 		refused(o, -EINVAL, "opts_size", NULL);
 	}
 	o = opts_of(A, B, 8);
-	o.src = NULL;
+	o.src = pl_copy_ns_target(NULL, 0, 8);
 	refused(o, -EINVAL, "a source and a destination", NULL);
 	o = opts_of(A, B, 8);
-	o.dst = NULL;
+	o.dst = (struct pl_copy_target){ 0 };
 	refused(o, -EINVAL, "a source and a destination", NULL);
+	o.dst = (struct pl_copy_target){ .kind = "tape", .handle = &o };
+	refused(o, -EINVAL, "of kind tape", NULL);
 	o = opts_of(A, B, 8);
 	o.via = (enum pl_copy_via)99;
 	refused(o, -EINVAL, "via 99", NULL);
@@ -108,9 +110,10 @@ static void test_ranges(void **state)
 	static const struct {
 		uint64_t slba, nlb;
 	} past_end[] = {
-		{ NLB, 1 },        { NLB - 1, 2 },        { 0, NLB + 1 },
-		{ 1, NLB },        { UINT64_MAX, 1 },     { UINT64_MAX, 2 },
-		{ 8, UINT64_MAX }, { UINT64_MAX / 2, 8 }, { 0, 1ull << 55 },
+		{ NLB, 1 }, { NLB - 1, 2 }, { 0, NLB + 1 }, { 1, NLB }, { (1ull << 55) - 1, 1 },
+	}, uncounted[] = {
+		{ UINT64_MAX, 1 },     { UINT64_MAX, 2 },  { 8, UINT64_MAX },
+		{ UINT64_MAX / 2, 8 }, { 0, 1ull << 55 }, { 1ull << 55, 8 },
 	};
 	struct pl_copy_opts o = opts_of(A, BARE, 0);
 
@@ -119,23 +122,36 @@ static void test_ranges(void **state)
 	for (size_t i = 0; i < RTE_DIM(past_end); i++) {
 		char text[64];
 
-		o = opts_of(A, BARE, past_end[i].nlb);
-		o.src_slba = past_end[i].slba;
+		o.src = pl_copy_ns_target(ns_of(A, 1), past_end[i].slba, past_end[i].nlb);
 		snprintf(text, sizeof(text), "source range %llu+%llu",
 			 (unsigned long long)past_end[i].slba, (unsigned long long)past_end[i].nlb);
 		refused(o, -EINVAL, text, "4096 blocks of 512 bytes");
 	}
+	for (size_t i = 0; i < RTE_DIM(uncounted); i++) {
+		o.src = pl_copy_ns_target(ns_of(A, 1), uncounted[i].slba, uncounted[i].nlb);
+		refused(o, -EINVAL, "source range of nvme_emu0 namespace 1", "64 bits count");
+	}
+	o.src = pl_copy_ns_target(ns_of(A, 1), 1, 8);
+	o.src.offset -= 1;
+	refused(o, -EINVAL, "source range starts at byte 511", "blocks of 512 bytes");
+	o = opts_of(A, BARE, 8);
+	o.src.bytes += 1;
+	refused(o, -EINVAL, "4097 bytes are no whole LBAs", NULL);
 	/* The destination's blocks are the destination's. */
 	o = opts_of(A, B, 16);
-	o.dst_slba = 511;
+	o.dst = pl_copy_ns_target(ns_of(B, 1), 511, 0);
 	refused(o, -EINVAL, "destination range 511+2", "512 blocks of 4096 bytes");
-	o.dst_slba = UINT64_MAX;
+	o.dst = pl_copy_ns_target(ns_of(B, 1), 0, 1);
+	refused(o, -EINVAL, "destination range has 4096 bytes, the source range 8192", NULL);
+	o.dst = pl_copy_ns_target(ns_of(B, 1), 0, 2);
+	assert_int_equal(accepted(o).bytes, 8192);
+	o.dst = pl_copy_ns_target(ns_of(B, 1), UINT64_MAX, 0);
 	refused(o, -EINVAL, "destination range", B);
 	o = opts_of(A, B, 7);
 	refused(o, -EINVAL, "3584 bytes", "4096");
 	o = opts_of(B, A, 512); /* to the last block */
 	assert_int_equal(accepted(o).bytes, MIB(2));
-	o.dst_slba = 1;
+	o.dst = pl_copy_ns_target(ns_of(A, 1), 1, 0);
 	refused(o, -EINVAL, "destination range 1+4096", NULL);
 }
 
@@ -150,14 +166,15 @@ static void test_huge_ranges(void **state)
 	struct pl_copy *job;
 
 	(void)state;
-	src->nlb = dst->nlb = o.nlb;
-	refused(o, -EINVAL, "source range 0+36028797018963976", "64 bits");
-	o.nlb = 8;
-	o.src_slba = 1ull << 55;
-	refused(o, -EINVAL, "source range 36028797018963968+8", "64 bits");
-	o.dst_slba = o.src_slba;
-	o.src_slba = 0;
-	refused(o, -EINVAL, "destination range 36028797018963968+8", "64 bits");
+	src->nlb = dst->nlb = (1ull << 55) + 8;
+	refused(o, -EINVAL, "source range of nvme_emu0", "64 bits");
+	o.src = pl_copy_ns_target(src, 1ull << 55, 8);
+	refused(o, -EINVAL, "source range of nvme_emu0", "64 bits");
+	o.src = pl_copy_ns_target(src, (1ull << 55) - 8, 8);
+	refused(o, -EINVAL, "source range 36028797018963960+8", "64 bits");
+	o.src = pl_copy_ns_target(src, 0, 8);
+	o.dst = pl_copy_ns_target(dst, (1ull << 55) - 8, 0);
+	refused(o, -EINVAL, "destination range 36028797018963960+8", "64 bits");
 	o = opts_of(A, BARE, (1ull << 55) - 1);
 	o.via = PL_COPY_VIA_HOST;
 	o.chunk = 4096;
@@ -186,11 +203,11 @@ static void test_overlap(void **state)
 	for (size_t i = 0; i < RTE_DIM(rows); i++) {
 		struct pl_copy_opts o = opts_of(A, A, rows[i].nlb);
 
-		o.src_slba = rows[i].src;
-		o.dst_slba = rows[i].dst;
+		o.src.offset = rows[i].src * 512;
+		o.dst.offset = rows[i].dst * 512;
 		if (rows[i].overlap) {
 			refused(o, -EINVAL, "overlap on nvme_emu0 namespace 1", NULL);
-			o.dst = ns_of(A, 2); /* another namespace of the controller */
+			o.dst.handle = ns_of(A, 2); /* another namespace of the controller */
 		}
 		accepted(o);
 	}
@@ -286,7 +303,7 @@ static void test_depth(void **state)
 	o.depth = 0;
 	assert_int_equal(accepted(o).depth, 8);
 	o = opts_of(A, A, 64);
-	o.dst_slba = 100;
+	o.dst.offset = 100 * 512;
 	o.via = PL_COPY_VIA_HOST;
 	assert_int_equal(accepted(o).depth, 32);
 	o.depth = UINT32_MAX;
@@ -332,7 +349,7 @@ static void test_rights(void **state)
 	assert_string_equal(accepted(o).provider, NO_RDS);
 	/* Within one controller it takes both. */
 	o = opts_of(NO_RDS, NO_RDS, 64);
-	o.dst_slba = 1000;
+	o.dst.offset = 1000 * 512;
 	o.chunk = 4096;
 	o.via = PL_COPY_VIA_DST;
 	refused(o, -EREMOTEIO, NO_RDS, NULL);
@@ -399,7 +416,7 @@ static void test_resources(void **state)
 
 	(void)state;
 	/* Both legs of a copy within one controller need a queue pair, and this one has one. */
-	o.dst_slba = 1000;
+	o.dst.offset = 1000 * 512;
 	o.via = PL_COPY_VIA_HOST;
 	refused(o, -ENOMEM, "queue pairs", BARE);
 	/* 256 GiB of buffers, and as much to verify with. */

@@ -253,18 +253,21 @@ static void test_refused_without_iommu(void **state)
 /* I/O on both devices, so that every part of them is in use. */
 static int use_devices(void)
 {
-	struct pl_copy_opts opts = { .opts_size = sizeof(opts), .nlb = 256, .verify = true };
+	struct pl_copy_opts opts = { .opts_size = sizeof(opts), .verify = true };
 	struct pl_nvme_ctrlr *a = pl_nvme_ctrlr_get("nvme_emu0"),
 			     *b = pl_nvme_ctrlr_get("nvme_emu1");
+	struct pl_nvme_ns *src, *dst;
 	struct pl_copy *job;
 	int rc;
 
 	CHILD_CHECK(a && b);
-	opts.src = pl_nvme_ns_get(b, 1);
-	opts.dst = pl_nvme_ns_get(a, 2);
+	src = pl_nvme_ns_get(b, 1);
+	dst = pl_nvme_ns_get(a, 2);
+	CHILD_CHECK(src && dst);
+	opts.src = pl_copy_ns_target(src, 0, 256);
+	opts.dst = pl_copy_ns_target(dst, 0, 0);
 	opts.chunk = 16384;
 	opts.depth = 2;
-	CHILD_CHECK(opts.src && opts.dst);
 	CHILD_CHECK(pl_copy_create(&opts, &job) == 0);
 	while ((rc = pl_copy_poll(job)) > 0)
 		relax();

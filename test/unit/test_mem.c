@@ -13,7 +13,8 @@
 #include <cmocka.h>
 #include <rte_eal.h>
 
-#include "iommu_backend.h"
+#include "ioas_set.h"
+#include "mem_context.h"
 #include "mem_private.h"
 #include "pl_inject.h"
 #include "soft/soft_dma.h"
@@ -31,7 +32,7 @@ static int setup(void **state)
 	(void)state;
 	assert_int_equal(pl_ioas_create("soft", "", &ioas), 0);
 	assert_int_equal(pl_soft_attach(ioas, "dev", &dev), 0);
-	assert_int_equal(pl_mem_start(ioas), 0);
+	assert_int_equal(pl_mem_start(&(struct ioas_set){ &ioas, 1 }), 0);
 	return 0;
 }
 
@@ -375,6 +376,52 @@ static void test_registered(void **state)
 	munmap(p, 5 * PAGE);
 }
 
+/* Memory is in every address space of the set, or in none, the pool's and the caller's alike. */
+static void test_every_space_has_it(void **state)
+{
+	char *p = pages(1, PROT_READ | PROT_WRITE);
+	struct pl_ioas *two[2];
+	struct pl_soft_dev *devs[2];
+	struct pl_ioas_stats s;
+	struct pl_mem_info info;
+	void *pooled;
+
+	(void)state;
+	for (unsigned int i = 0; i < 2; i++) {
+		assert_int_equal(pl_ioas_create("soft", "", &two[i]), 0);
+		assert_int_equal(pl_soft_attach(two[i], "dev", &devs[i]), 0);
+	}
+	assert_int_equal(pl_mem_start(&(struct ioas_set){ two, 2 }), 0);
+	pooled = pl_mem_zalloc(PAGE, -1);
+	assert_int_equal(pl_mem_register(p, PAGE), 0);
+	for (unsigned int i = 0; i < 2; i++) {
+		dev = devs[i];
+		assert_int_equal(reach(p, PL_IOMMU_WRITE), 1);
+		assert_int_equal(reach(pooled, PL_IOMMU_WRITE), 1);
+	}
+	assert_int_equal(pl_mem_unregister(p, PAGE), 0);
+	for (unsigned int i = 0; i < 2; i++) {
+		dev = devs[i];
+		assert_int_equal(reach(p, PL_IOMMU_WRITE), 0);
+	}
+	/* What is in the way in the second: not in the first either, nor in the table. */
+	assert_int_equal(pl_ioas_map(two[1], p, PAGE, PL_IOMMU_READ, PL_MEM_CMB), 0);
+	assert_int_equal(pl_mem_register(p, PAGE), -EEXIST);
+	assert_int_equal(pl_mem_lookup(p, &info), -ENOENT);
+	dev = devs[0];
+	assert_int_equal(reach(p, PL_IOMMU_READ), 0);
+	assert_int_equal(pl_ioas_unmap(two[1], p, PAGE), 0);
+	pl_mem_free(pooled);
+	pl_mem_stop();
+	for (unsigned int i = 0; i < 2; i++) {
+		pl_ioas_stats(two[i], &s);
+		assert_int_equal(s.mappings, 0);
+		pl_soft_detach(devs[i]);
+		pl_ioas_destroy(two[i]);
+	}
+	munmap(p, PAGE);
+}
+
 static void test_start_unwinds(void **state)
 {
 	struct pl_ioas *space;
@@ -385,7 +432,7 @@ static void test_start_unwinds(void **state)
 	assert_int_equal(pl_ioas_create("soft", "", &space), 0);
 	for (;; n++) {
 		pl_inject_arm(n);
-		ret = pl_mem_start(space);
+		ret = pl_mem_start(&(struct ioas_set){ &space, 1 });
 		pl_inject_arm(0);
 		if (ret == 0)
 			break;
@@ -489,7 +536,7 @@ static void test_narrow_aperture(void **state)
 	skip();
 #endif
 	assert_int_equal(pl_ioas_create("soft", "aw=39", &narrow), 0);
-	assert_int_equal(pl_mem_start(narrow), 0);
+	assert_int_equal(pl_mem_start(&(struct ioas_set){ &narrow, 1 }), 0);
 	len = window_len(&all);
 	assert_true(pl_ioas_covers(narrow, (uintptr_t)all, len));
 	pl_window_release(all, len);
@@ -527,6 +574,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_not_started),
 		cmocka_unit_test(test_start_unwinds),
+		cmocka_unit_test(test_every_space_has_it),
 		cmocka_unit_test(test_prefault_each),
 		cmocka_unit_test(test_narrow_aperture),
 		TEST(test_register),

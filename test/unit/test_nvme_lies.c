@@ -372,10 +372,8 @@ static void test_held_through_resets(void **state)
 	pl_nvme_op_set(&op, NVME_CMD_WRITE_ZEROES, was, NULL, 0, 8);
 	assert_refused(qp, &op);
 	pl_nvme_qpair_destroy(qp);
-	opts.src = was;
-	opts.dst = was;
-	opts.dst_slba = 1024;
-	opts.nlb = 8;
+	opts.src = pl_copy_ns_target(was, 0, 8);
+	opts.dst = pl_copy_ns_target(was, 1024, 0);
 	assert_int_equal(pl_copy_create(&opts, &job), -ENODEV);
 	assert_errmsg("since the last reset");
 	/* The same one again */

@@ -14,6 +14,7 @@
 #include <cmocka.h>
 #include <rte_log.h>
 
+#include "mem_context.h"
 #include "mem_private.h"
 #include "pl_inject.h"
 
@@ -33,6 +34,7 @@ static int setup(void **state)
 	base = (char *)(((uintptr_t)map + (2 << 20) - 1) & ~(uintptr_t)((2 << 20) - 1)) +
 	       3 * PL_P2P_PAGE;
 	memset(base, 0xa5, LEN); /* device memory is not clean */
+	assert_int_equal(mem_context_create(&(struct ioas_set){ 0 }), 0);
 	assert_int_equal(pl_p2p_heap_create("nvme_emu0", PL_MEM_CMB, base, LEN, &heap), 0);
 	return 0;
 }
@@ -42,7 +44,8 @@ static int teardown(void **state)
 	(void)state;
 	pl_p2p_heap_destroy(heap);
 	munmap(map, LEN + (4 << 20));
-	pl_region_fini();
+	mem_regions_fini(&mem_context()->regions);
+	mem_context_destroy();
 	return 0;
 }
 

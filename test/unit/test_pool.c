@@ -159,7 +159,7 @@ static void test_start_unwinds(void **state)
 	assert_non_null(strstr(pl_errmsg(), "pl_eal_init()"));
 	for (;; n++) {
 		pl_inject_arm(n);
-		ret = pl_mem_start(ioas);
+		ret = pl_mem_start(&(struct ioas_set){ &ioas, 1 });
 		pl_inject_arm(0);
 		if (ret == 0)
 			break;
@@ -203,7 +203,7 @@ static void test_never_freed(void **state)
 	fclose(log);
 	assert_int_equal(warnings, 2); /* a chunk of each sort */
 	assert_int_equal(stats().mappings, 0);
-	assert_int_equal(pl_mem_start(ioas), 0);
+	assert_int_equal(pl_mem_start(&(struct ioas_set){ &ioas, 1 }), 0);
 }
 
 /* Any order, both sorts, several threads: nothing given twice, and all comes back. */

@@ -156,7 +156,7 @@ static void test_aperture(void **state)
 	skip();
 #endif
 	assert_int_equal(pl_ioas_create("soft", "aw=39", &ioas), 0);
-	assert_int_equal(pl_mem_start(ioas), -EINVAL);
+	assert_int_equal(pl_mem_start(&(struct ioas_set){ &ioas, 1 }), -EINVAL);
 	assert_non_null(strstr(pl_errmsg(), "--base-virtaddr=0x100000000"));
 	assert_int_equal(stats().mappings, 0);
 	assert_false(pl_region_at_or_after(0, &info));

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "engine.h"
 #include "options.h"
 #include "verify.h"
 #include "worker.h"
@@ -117,6 +118,89 @@ static void test_bad_options(void **state)
 	}
 }
 
+/* An engine that the program has never heard of. */
+static const struct engine sing_engine;
+static const struct workload sing_workloads[] = {
+	{ "hum", &sing_engine },
+	{ "sing", &sing_engine },
+};
+
+static const struct workload *sing_workload(unsigned int i)
+{
+	return i < 2 ? &sing_workloads[i] : NULL;
+}
+
+static int parse_pitch(const char *arg, struct testpmd_opts *o)
+{
+	return app_cli_u64("--pitch", arg, 1, 9, &o->seed);
+}
+
+static int sing_check(const struct testpmd_opts *o)
+{
+	return o->verify ? app_fail(-EINVAL, "--verify: nobody hears it") : 0;
+}
+
+static const struct engine_option sing_options[] = {
+	{ .name = "pitch",
+	  .letter = 'P',
+	  .help = "  -P, --pitch N\n",
+	  .before = "seed",
+	  .parse = parse_pitch },
+	{ NULL },
+};
+
+static const struct engine sing_engine = {
+	.name = "sing",
+	.rank = 100,
+	.bs = 512,
+	.bs_text = "512",
+	.qd = 7,
+	.bs_help = "a breath (512)",
+	.count_help = "songs",
+	.help = "It sings.\n",
+	.ends = "a song",
+	.options = sing_options,
+	.check = sing_check,
+	.workload = sing_workload,
+};
+
+ENGINE_REGISTER(sing_engine)
+
+/* All that options, messages and the usage text say of an engine comes out of its table. */
+static void test_engine(void **state)
+{
+	char usage[4096];
+
+	(void)state;
+	assert_int_equal(parse("-w hum -P 3"), 0);
+	assert_ptr_equal(opts.workload, &sing_workloads[0]);
+	assert_int_equal(opts.bs, 512);
+	assert_string_equal(opts.bs_text, "512");
+	assert_int_equal(opts.qd, 7);
+	assert_int_equal(opts.seed, 3);
+	assert_int_equal(parse("--pitch 4 -w sing"), 0);
+	assert_int_equal(opts.seed, 4);
+
+	assert_int_equal(parse("-w read --pitch 4"), -EINVAL);
+	assert_string_equal(app_errmsg(), "--pitch: only for -w hum or sing, not for -w read");
+	assert_int_equal(parse("-w sing --devices nvme_emu0"), -EINVAL);
+	assert_string_equal(app_errmsg(), "--devices: not for -w sing; give a song");
+	assert_int_equal(parse("-w sing --verify"), -EINVAL);
+	assert_string_equal(app_errmsg(), "--verify: nobody hears it");
+	assert_int_equal(parse("-w sing --via dst"), -EINVAL);
+	assert_string_equal(app_errmsg(), "--via: only for -w copy, not for -w sing");
+	assert_int_equal(parse("-w shout"), -EINVAL);
+	assert_string_equal(app_errmsg(), "-w shout: no such workload; accepted is read, write, "
+					  "randread, randwrite, rw, randrw, copy, hum or sing");
+
+	options_usage(usage, sizeof(usage));
+	assert_non_null(strstr(usage, "randrw, copy, hum or sing\n"));
+	assert_non_null(strstr(usage, "a copy's chunk (128K), of a breath (512)\n"));
+	assert_non_null(strstr(usage, "or copies, or songs (no time limit"));
+	assert_non_null(strstr(usage, "  -P, --pitch N\n      --seed N"));
+	assert_non_null(strstr(usage, "It sings.\n"));
+}
+
 static void test_pattern(void **state)
 {
 	uint64_t key = pattern_key(1, "nvme_emu0", 1), other = pattern_key(1, "nvme_emu1", 1);
@@ -221,7 +305,8 @@ static void test_readback(void **state)
 	assert_int_equal(verify_readback_next(&w, &slot), 1);
 	assert_int_equal(slot.op.opc, NVME_CMD_READ);
 	assert_int_equal(slot.block, 130);
-	assert_int_equal(pattern_check(buf, w.verify->key, 310, 2, 9), 0); /* what was written is gone */
+	assert_int_equal(pattern_check(buf, w.verify->key, 310, 2, 9),
+			 0); /* what was written is gone */
 	pattern_fill(buf, w.verify->key, 310, 2, 9);
 	slot.op.status = 0;
 	verify_readback_done(&w, &slot);
@@ -281,9 +366,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_defaults),    cmocka_unit_test(test_options),
-		cmocka_unit_test(test_bad_options), cmocka_unit_test(test_pattern),
-		cmocka_unit_test(test_random),      cmocka_unit_test(test_claims),
-		cmocka_unit_test(test_readback),    cmocka_unit_test(test_compare),
+		cmocka_unit_test(test_bad_options), cmocka_unit_test(test_engine),
+		cmocka_unit_test(test_pattern),     cmocka_unit_test(test_random),
+		cmocka_unit_test(test_claims),      cmocka_unit_test(test_readback),
+		cmocka_unit_test(test_compare),
 	};
 
 	return cmocka_run_group_tests_name("testpmd", tests, NULL, NULL);

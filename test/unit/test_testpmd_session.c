@@ -313,9 +313,9 @@ static void test_start_fails(void **state)
 	opts.qd = 4;
 
 	for (unsigned int i = 0; i < POLLERS_PER_LCORE; i++)
-		assert_int_equal(pl_poller_add(rte_get_main_lcore(), "test", do_nothing, NULL,
-					       &pollers[i]),
-				 0);
+		assert_int_equal(
+			pl_poller_add(rte_get_main_lcore(), "test", do_nothing, NULL, &pollers[i]),
+			0);
 	refused_start(s, -ENOMEM, "supervisor");
 	pl_poller_remove(pollers[0]); /* one slot: not enough for the worker as well */
 	refused_start(s, -ENOMEM, "nvme_emu0");
@@ -390,9 +390,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_idle),         cmocka_unit_test(test_start_returns),
 		cmocka_unit_test(test_start_again),  cmocka_unit_test(test_other_thread),
-		cmocka_unit_test(test_stop_verify),
-		cmocka_unit_test(test_copy),         cmocka_unit_test(test_destroy),
-		cmocka_unit_test(test_start_fails),  cmocka_unit_test(test_worker_fails),
+		cmocka_unit_test(test_stop_verify),  cmocka_unit_test(test_copy),
+		cmocka_unit_test(test_destroy),      cmocka_unit_test(test_start_fails),
+		cmocka_unit_test(test_worker_fails),
 	};
 
 	return cmocka_run_group_tests_name("testpmd_session", tests, setup, teardown);

@@ -139,9 +139,8 @@ static void test_copy(void **state)
 	for (size_t i = 0; i < RTE_DIM(ways); i++) {
 		struct pl_copy_opts opts = {
 			.opts_size = sizeof(opts),
-			.src = ns_of(A, 1),
-			.dst = ns_of(B, 1),
-			.nlb = 1000,
+			.src = pl_copy_ns_target(ns_of(A, 1), 0, 1000),
+			.dst = pl_copy_ns_target(ns_of(B, 1), 0, 0),
 			.via = ways[i],
 			.chunk = 4096,
 			.depth = 8,
@@ -174,10 +173,10 @@ static void test_files(void **state)
 	static char name[] = "file";
 	static uint8_t data[8192];
 	const struct target t = { build_file, undo_file, name };
+	struct pl_copy_file *from, *to;
 	struct pl_copy_opts opts = {
 		.opts_size = sizeof(opts),
-		.dst = ns_of(A, 1),
-		.bytes = sizeof(data),
+		.dst = pl_copy_ns_target(ns_of(A, 1), 0, 0),
 		.chunk = 4096,
 		.depth = 2,
 		.verify = true,
@@ -190,19 +189,19 @@ static void test_files(void **state)
 	assert_true(sweep(&t) >= 3);
 	assert_int_equal(file_len(name), SIZE_MAX);
 	file_put(name, data, sizeof(data));
-	opts.src_file = file_open(name, 0);
+	from = file_open(name, 0);
+	opts.src = pl_copy_file_target(from, 0, sizeof(data));
 	assert_true(sweep(&to_device) >= 18);
 	opts.via = PL_COPY_VIA_HOST;
 	assert_true(sweep(&to_device) >= 16);
-	opts.src = opts.dst;
-	opts.dst = NULL;
-	pl_copy_file_close(opts.src_file);
-	opts.src_file = NULL;
-	opts.dst_file = file_open("new", PL_COPY_FILE_WRITE);
+	pl_copy_file_close(from);
+	to = file_open("new", PL_COPY_FILE_WRITE);
+	opts.src = pl_copy_ns_target(ns_of(A, 1), 0, sizeof(data) / 512);
+	opts.dst = pl_copy_file_target(to, 0, 0);
 	assert_true(sweep(&to_device) >= 16);
 	opts.via = PL_COPY_VIA_AUTO;
 	assert_true(sweep(&to_device) >= 16);
-	pl_copy_file_close(opts.dst_file);
+	pl_copy_file_close(to);
 	assert_int_equal(file_len("new"), SIZE_MAX);
 	file_is(name, data, sizeof(data));
 	file_dir_remove();

@@ -20,9 +20,8 @@ static struct pl_copy_opts copy_opts(const char *src, const char *dst)
 {
 	return (struct pl_copy_opts){
 		.opts_size = sizeof(struct pl_copy_opts),
-		.src = ns_of(src, 1),
-		.dst = ns_of(dst, 1),
-		.nlb = NLB,
+		.src = pl_copy_ns_target(ns_of(src, 1), 0, NLB),
+		.dst = pl_copy_ns_target(ns_of(dst, 1), 0, 0),
 		.chunk = 48u << 10,
 		.via = PL_COPY_VIA_DST,
 		.verify = true,

@@ -212,8 +212,7 @@ static int copy_start(void *run)
 
 	reset(r);
 	if (rte_lcore_count() > 1)
-		fprintf(r->human, "copy runs on the main lcore, %u, alone\n",
-			rte_get_main_lcore());
+		fprintf(r->human, "copy runs on the main lcore, %u, alone\n", rte_get_main_lcore());
 	r->start = rte_rdtsc();
 	r->measure = r->start + o->warmup * r->hz;
 	r->deadline = o->seconds ? r->measure + o->seconds * r->hz : UINT64_MAX;
@@ -275,6 +274,56 @@ static int copy_report(void *run, struct engine_report *out)
 	return rc ? APP_EXIT_FAIL : APP_EXIT_OK;
 }
 
+static int parse_src(const char *arg, struct testpmd_opts *o)
+{
+	o->src_given = true;
+	return app_end_parse("--src", arg, &o->src);
+}
+
+static int parse_dst(const char *arg, struct testpmd_opts *o)
+{
+	o->dst_given = true;
+	return app_end_parse("--dst", arg, &o->dst);
+}
+
+static int parse_via(const char *arg, struct testpmd_opts *o)
+{
+	return app_via_parse(arg, &o->via);
+}
+
+static void copy_defaults(struct testpmd_opts *o)
+{
+	app_via_parse("auto", &o->via);
+}
+
+static const struct engine_option copy_options[] = {
+	{
+		.name = "src",
+		.help = "      --src, --dst TARGET of a copy: DEVICE... as above or " APP_FILE_FORM
+			"\n"
+			"                          (the first two devices)\n",
+		.before = "json",
+		.parse = parse_src,
+	},
+	{ .name = "dst", .parse = parse_dst },
+	{
+		.name = "via",
+		.help = "      --via WAY           of a copy: auto, dst, src, host or a device "
+			"(auto)\n",
+		.before = "json",
+		.parse = parse_via,
+	},
+	{ NULL },
+};
+
+static int copy_check(const struct testpmd_opts *o)
+{
+	if (o->src_given == o->dst_given)
+		return 0;
+	return app_fail(-EINVAL, "%s is missing: give both --src and --dst, or none",
+			o->src_given ? "--dst" : "--src");
+}
+
 static const struct engine copy_engine;
 static const struct workload copy_workload = {
 	"copy",
@@ -291,6 +340,15 @@ static const struct workload *copy_workload_get(unsigned int i)
 static const struct engine copy_engine = {
 	.name = "copy",
 	.rank = 1,
+	.bs = 128u << 10,
+	.bs_text = "128K",
+	.qd = 0, /* as many chunks as fit */
+	.bs_help = "a copy's chunk (128K)",
+	.count_help = "copies",
+	.ends = "--src and --dst",
+	.options = copy_options,
+	.defaults = copy_defaults,
+	.check = copy_check,
 	.workload = copy_workload_get,
 	.create = copy_create,
 	.start = copy_start,

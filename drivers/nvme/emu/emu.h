@@ -24,12 +24,10 @@
 #define EMU_PAGE          4096u
 #define EMU_MAX_IO_QUEUES 64u
 #define EMU_NN            32u /* Identify Controller NN: namespace identifiers 1 to 32 are valid */
-#define EMU_BATCH         16u /* SQEs fetched at once */
 #define EMU_IOV           1024u  /* IOV_MAX: a transfer of 4 MiB in single pages */
 #define EMU_AERS          4u     /* AERL + 1 */
 #define EMU_EVENTS        8u     /* events that wait for a request */
 #define EMU_ERRLOG        16u    /* ELPE + 1 */
-#define EMU_ACL           3u     /* 0's based */
 #define EMU_COPY_MSRC     127u   /* 0's based: 128 ranges are one page of descriptors */
 #define EMU_COPY_MSSRL    4096u  /* LBAs of a source range */
 #define EMU_COPY_MCL      65536u /* LBAs of a Copy command */
@@ -281,7 +279,7 @@ bool emu_cq_at(const struct emu_ctrlr *c, uint64_t page);
 void emu_cq_post(struct emu_ctrlr *c, const struct emu_sq *sq, uint16_t cid, uint32_t dw0,
 		 uint16_t status);
 
-/* emu_command.c: up to EMU_BATCH commands of one queue. Returns whether there were any. */
+/* emu_command.c: some commands of one queue. Returns whether there were any. */
 bool emu_sq_poll(struct emu_ctrlr *c, struct emu_sq *sq);
 
 /* emu_admin_queue.c */
@@ -322,8 +320,11 @@ void emu_data_part(struct emu_ctrlr *c);
 
 /* emu_admin.c */
 uint16_t emu_admin(struct emu_ctrlr *c, struct emu_cmd *cmd);
+
+/* emu_check.c */
 uint16_t emu_no_data(const struct pl_nvme_sqe *sqe);
 uint16_t emu_ns_check(const struct emu_ctrlr *c, uint32_t nsid);
+uint16_t emu_lba_check(const struct emu_ns *ns, uint64_t slba, uint64_t nlb);
 uint16_t emu_mdts_check(const struct emu_ctrlr *c, uint64_t len);
 uint16_t emu_status(uint16_t code); /* adds DNR where a retry cannot help */
 
@@ -352,7 +353,6 @@ uint16_t emu_nvm(struct emu_ctrlr *c, struct emu_cmd *cmd);
 uint16_t emu_nvm_flush(struct emu_ctrlr *c, struct emu_cmd *cmd);
 uint16_t emu_nvm_dsm(struct emu_ctrlr *c, struct emu_cmd *cmd);
 uint16_t emu_nvm_copy(struct emu_ctrlr *c, struct emu_cmd *cmd);
-uint16_t emu_lba_check(const struct emu_ns *ns, uint64_t slba, uint64_t nlb);
 /* What a write owes the host after its data are with the medium: FUA, or a disabled cache. */
 uint16_t emu_write_through(struct emu_ctrlr *c, const struct emu_ns *ns, bool fua);
 

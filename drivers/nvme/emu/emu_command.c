@@ -5,6 +5,8 @@
 
 #include "emu.h"
 
+#define BATCH 16u /* SQEs fetched at once */
+
 static void complete(struct emu_ctrlr *c, const struct emu_cmd *cmd, uint16_t status)
 {
 	if (status == EMU_PENDING)
@@ -19,7 +21,7 @@ static void complete(struct emu_ctrlr *c, const struct emu_cmd *cmd, uint16_t st
 enum fate {
 	EXECUTED,
 	REFUSED, /* it has been answered, or never will be */
-	LAST,    /* the controller is not what it was: what else was fetched is lost */
+	LAST,    /* nor is what was fetched with it: the controller is not what it was */
 };
 
 static enum fate fate_of(struct emu_ctrlr *c, struct emu_cmd *cmd,
@@ -175,19 +177,20 @@ static bool delayed(struct emu_ctrlr *c, struct emu_sq *sq)
 
 bool emu_sq_poll(struct emu_ctrlr *c, struct emu_sq *sq)
 {
-	struct pl_nvme_sqe sqes[EMU_BATCH];
+	struct pl_nvme_sqe sqes[BATCH];
 	struct emu_cmd cmd = { .sq = sq };
 	uint32_t n, room;
 
 	if (emu_fault_armed(&c->faults, EMU_FAULT_AT_POLL))
 		post_bogus(c, sq);
 	n = emu_sq_waiting(c, sq);
-	if (n == 0 || delayed(c, sq))
+	if (n == 0 ||
+	    ((sq->due || emu_fault_armed(&c->faults, EMU_FAULT_AT_FETCH)) && delayed(c, sq)))
 		return false;
 	/* Without room for its completion no command is begun. */
 	room = emu_cq_room(c, sq->cq);
 	n = n < room ? n : room;
-	n = n < EMU_BATCH ? n : EMU_BATCH;
+	n = n < BATCH ? n : BATCH;
 	if (n == 0)
 		return false;
 	if (emu_sq_fetch(c, sq, sqes, &n) != NVME_SC_SUCCESS) {

@@ -12,7 +12,7 @@
 const char emu_usage[] =
 	"nvme_emuN,size=SIZE|path=FILE[,KEY=VALUE...], KEY one of bs, cmb, cmboff, "
 	"cmbflags, cmbs, pmr, mdts, queues, ns, mqes, dstrd, cqr, drop, err, "
-	"populate, slow, subsys, zoned; SIZE "
+	"fault, populate, slow, subsys, zoned; SIZE "
 	"in bytes or with K, M, G or T";
 
 #define EMU_BS_MIN   512u
@@ -231,30 +231,30 @@ static int key_slow(const struct arg *a, struct emu_conf *conf)
 	return rc ? rc : add_fault(a, &rule, conf);
 }
 
+static int key_fault(const struct arg *a, struct emu_conf *conf)
+{
+	struct emu_fault_rule rule;
+	int rc = emu_fault_parse(a->dev, a->val, &rule);
+
+	return rc ? rc : add_fault(a, &rule, conf);
+}
+
 static const struct {
 	const char *name;
 	int (*parse)(const struct arg *a, struct emu_conf *conf);
+	bool again; /* may be given more than once */
 } keys[] = {
-	{ "size", key_size },
-	{ "path", key_path },
-	{ "bs", key_bs },
-	{ "cmb", key_cmb },
-	{ "cmboff", key_cmboff },
-	{ "cmbflags", key_cmbflags },
-	{ "cmbs", key_cmbs },
-	{ "pmr", key_pmr },
-	{ "mdts", key_mdts },
-	{ "queues", key_queues },
-	{ "ns", key_ns },
-	{ "mqes", key_mqes },
-	{ "dstrd", key_dstrd },
-	{ "cqr", key_cqr },
-	{ "drop", key_drop },
-	{ "err", key_err },
-	{ "populate", key_populate },
-	{ "slow", key_slow },
-	{ "subsys", key_subsys },
-	{ "zoned", key_zoned },
+	{ "size", key_size, false },     { "path", key_path, false },
+	{ "bs", key_bs, false },         { "cmb", key_cmb, false },
+	{ "cmboff", key_cmboff, false }, { "cmbflags", key_cmbflags, false },
+	{ "cmbs", key_cmbs, false },     { "pmr", key_pmr, false },
+	{ "mdts", key_mdts, false },     { "queues", key_queues, false },
+	{ "ns", key_ns, false },         { "mqes", key_mqes, false },
+	{ "dstrd", key_dstrd, false },   { "cqr", key_cqr, false },
+	{ "drop", key_drop, false },     { "err", key_err, false },
+	{ "fault", key_fault, true },    { "populate", key_populate, false },
+	{ "slow", key_slow, false },     { "subsys", key_subsys, false },
+	{ "zoned", key_zoned, false },
 };
 #define NB_KEYS (sizeof(keys) / sizeof(keys[0]))
 
@@ -263,7 +263,7 @@ static int parse_pair(struct arg *a, uint32_t *seen, struct emu_conf *conf)
 	for (uint32_t i = 0; i < NB_KEYS; i++) {
 		if (strcmp(keys[i].name, a->key) != 0)
 			continue;
-		if ((*seen & (1u << i)) != 0)
+		if ((*seen & (1u << i)) != 0 && !keys[i].again)
 			return pl_fail(-EINVAL, "%s: %s= is given twice; accepted: %s", a->dev,
 				       a->key, emu_usage);
 		*seen |= 1u << i;

@@ -7,6 +7,7 @@
 
 #include "emu.h"
 
+#define ACL           3u    /* 0's based */
 #define LPA_EXTENDED  0x04u /* NUMDU and LPO */
 #define VWC_PRESENT   0x01u
 #define VWC_FLUSH_ALL 0x06u /* Flush takes NSID FFFFFFFFh */
@@ -55,7 +56,7 @@ static void fill_ctrl(const struct emu_ctrlr *c, struct pl_nvme_id_ctrl *id)
 	id->rtd3e = 5000000; /* a file may have much to write back */
 	id->cmic = c->conf.subsys[0] ? NVME_CMIC_CTRLRS : 0;
 	id->cntrltype = 1; /* I/O controller */
-	id->acl = EMU_ACL;
+	id->acl = ACL;
 	id->aerl = EMU_AERS - 1;
 	id->frmw = 0x03; /* one slot, read-only */
 	id->lpa = LPA_EXTENDED;

@@ -10,18 +10,6 @@
 
 typedef uint16_t (*emu_nvm_fn)(struct emu_ctrlr *c, struct emu_cmd *cmd);
 
-uint16_t emu_lba_check(const struct emu_ns *ns, uint64_t slba, uint64_t nlb)
-{
-	return slba > ns->nlb || nlb > ns->nlb - slba ? NVME_SC_LBA_OUT_OF_RANGE : NVME_SC_SUCCESS;
-}
-
-uint16_t emu_write_through(struct emu_ctrlr *c, const struct emu_ns *ns, bool fua)
-{
-	if (!fua && c->features[NVME_FEAT_VWC] != 0)
-		return NVME_SC_SUCCESS;
-	return ns->media->ops->flush(ns->media) < 0 ? NVME_SC_WRITE_FAULT : NVME_SC_SUCCESS;
-}
-
 struct block_io {
 	struct emu_media *media;
 	uint64_t off;

@@ -34,6 +34,13 @@ uint16_t emu_nvm_flush(struct emu_ctrlr *c, struct emu_cmd *cmd)
 	return NVME_SC_SUCCESS;
 }
 
+uint16_t emu_write_through(struct emu_ctrlr *c, const struct emu_ns *ns, bool fua)
+{
+	if (!fua && c->features[NVME_FEAT_VWC] != 0)
+		return NVME_SC_SUCCESS;
+	return ns->media->ops->flush(ns->media) < 0 ? NVME_SC_WRITE_FAULT : NVME_SC_SUCCESS;
+}
+
 uint16_t emu_nvm_dsm(struct emu_ctrlr *c, struct emu_cmd *cmd)
 {
 	const struct pl_nvme_sqe *sqe = &cmd->sqe;

@@ -75,7 +75,9 @@ int emu_fault_add(struct emu_faults *f, const struct emu_fault_rule *rule)
 	if (rule->point >= EMU_FAULT_POINTS || rule->action >= EMU_FAULT_ACTIONS ||
 	    !emu_fault_possible(rule->point, rule->action) || rule->every == 0 ||
 	    rule->qid_first > rule->qid_last || rule->opc_first > rule->opc_last ||
-	    rule->lba_first > rule->lba_last || rule->len > sizeof(rule->data))
+	    rule->lba_first > rule->lba_last || rule->len > sizeof(rule->data) ||
+	    (rule->action == EMU_FAULT_PATCH &&
+	     (uint64_t)rule->offset + rule->len > EMU_FAULT_PAGE))
 		return -EINVAL;
 	pthread_mutex_lock(&f->lock);
 	if (f->nb_rules < EMU_FAULT_RULES) {

@@ -16,8 +16,9 @@
 
 #include <peerlane/pl_nvme_spec.h>
 
-#define EMU_FAULT_RULES 32u /* of a table */
-#define EMU_FAULT_DATA  32u /* bytes of a rule's data */
+#define EMU_FAULT_RULES 32u   /* of a table */
+#define EMU_FAULT_DATA  32u   /* bytes of a rule's data */
+#define EMU_FAULT_PAGE  4096u /* of Identify data, and those that a part lies in */
 
 enum emu_fault_point {
 	EMU_FAULT_AT_POLL,     /* the device looks at a submission queue, whatever is in it */
@@ -98,6 +99,9 @@ void emu_fault_fini(struct emu_faults *f);
  * full. No message: the caller knows where the rule comes from. */
 int emu_fault_add(struct emu_faults *f, const struct emu_fault_rule *rule);
 bool emu_fault_possible(enum emu_fault_point point, enum emu_fault_action action);
+
+/* fault_words.c: the rule that a fault= argument of @dev names, with a message if it names none. */
+int emu_fault_parse(const char *dev, const char *text, struct emu_fault_rule *rule);
 
 /* Takes out every rule but the lasting ones. */
 void emu_fault_clear(struct emu_faults *f);

@@ -134,7 +134,7 @@ static int vfio_probe(const char *dev, const char *text, struct pl_ioas *ioas,
 	v->base.sq_in_cmb = args.sq_in_cmb;
 	v->base.prp_in_cmb = args.prp_in_cmb;
 	v->p2pmem = args.p2pmem;
-	v->dev = ioas->ops->device(ioas, dev);
+	v->dev = ioas_device(ioas, dev);
 	if (!v->dev) {
 		rc = pl_fail(-ENODEV, "%s is not in the IO address space", dev);
 		goto free_v;
@@ -284,7 +284,7 @@ static void leave_chunk(struct vfio_func *v, const void *va)
 static int import_chunk(struct vfio_func *v, unsigned int bir, void *va)
 {
 	struct pl_ioas *ioas = v->base.ioas;
-	int rc = ioas->ops->import(ioas, v->dev, bir, v->chunk.offset, v->chunk.len, va);
+	int rc = ioas_import(ioas, v->dev, bir, v->chunk.offset, v->chunk.len, va);
 
 	v->base.no_peers = rc != 0;
 	if (rc == 0 || (rc != -ENOTSUP && rc != -EREMOTEIO))
@@ -298,7 +298,7 @@ static void unmap(struct vfio_func *v, void *at, size_t len, bool imported)
 {
 	struct pl_ioas *ioas = v->base.ioas;
 
-	if (imported && ioas->ops->unmap(ioas, (uintptr_t)at, len))
+	if (imported && pl_ioas_unmap(ioas, at, len))
 		PL_LOG(ERR, "%s: %s", v->base.name, pl_errmsg());
 	(void)pl_window_clear(at, len);
 }
@@ -327,7 +327,7 @@ static int vfio_mem_attach(struct nvme_func *f, unsigned int bir, uint64_t offse
 	} else {
 		rc = vfio_dev_map_bar(v->dev, bir, offset, len, va, &mapped);
 		if (rc == 0)
-			rc = f->ioas->ops->import(f->ioas, v->dev, bir, offset, len, va);
+			rc = ioas_import(f->ioas, v->dev, bir, offset, len, va);
 		imported = rc == 0;
 	}
 	if (rc == 0)

@@ -111,13 +111,13 @@ static int map(struct bar_lender *l)
 
 	if (rc)
 		return rc;
-	rc = ioas->ops->import(ioas, l->dev, l->at.bar, l->at.offset, l->at.size, l->va);
+	rc = ioas_import(ioas, l->dev, l->at.bar, l->at.offset, l->at.size, l->va);
 	if (rc)
 		goto clear;
 	rc = pl_guard_add(&l->guard, l->va, l->at.size, 0);
 	if (rc == 0)
 		return 0;
-	if (ioas->ops->unmap(ioas, (uintptr_t)l->va, l->at.size))
+	if (pl_ioas_unmap(ioas, l->va, l->at.size))
 		PL_LOG(ERR, "%s: %s", l->p2p.name, pl_errmsg());
 clear:
 	(void)pl_window_clear(l->va, l->at.size);
@@ -129,7 +129,7 @@ static void unmap(struct bar_lender *l)
 	struct pl_ioas *ioas = l->p2p.ioas;
 
 	pl_guard_remove(l->va);
-	if (ioas->ops->unmap(ioas, (uintptr_t)l->va, l->at.size))
+	if (pl_ioas_unmap(ioas, l->va, l->at.size))
 		PL_LOG(ERR, "%s: %s", l->p2p.name, pl_errmsg());
 	(void)pl_window_clear(l->va, l->at.size);
 }
@@ -235,7 +235,7 @@ static int bar_probe(const char *bdf, const char *text, struct pl_ioas *ioas, st
 	snprintf(l->p2p.name, sizeof(l->p2p.name), "%s", bdf);
 	rc = parse_args(bdf, text, &l->at);
 	if (rc == 0) {
-		l->dev = ioas->ops->device(ioas, bdf);
+		l->dev = ioas_device(ioas, bdf);
 		rc = l->dev ? lend(l) : pl_fail(-ENODEV, "%s is not in the IO address space", bdf);
 	}
 	if (rc) {

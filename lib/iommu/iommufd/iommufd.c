@@ -6,7 +6,6 @@
  * refused (EFAULT), because iommufd pins pages and a BAR has none.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,16 +16,18 @@
 #include <rte_common.h>
 
 #include "iommu_backend.h"
-#include "iommu_kernel.h"
 #include "iommufd_uapi.h"
+#include "map_counters.h"
+#include "map_errno.h"
 #include "pci_group.h"
-#include "pci_sysfs.h"
 #include "pl_inject.h"
 #include "pl_log.h"
-#include "vfio_dev.h"
+#include "vfio_cdev.h"
+#include "vfio_node.h"
 #include "vfio_uapi.h"
 
 #define IOMMU_DEVICE "/dev/iommu"
+#define MODULE	     "iommufd" /* whose allow_unsafe_interrupts it is */
 
 static const struct pl_ioas_ops iommufd_ops;
 
@@ -34,8 +35,7 @@ struct iommufd_ioas {
 	struct pl_ioas base;
 	int fd;
 	uint32_t id;
-	struct vfio_dev *devices;
-	struct kernel_counters counters;
+	struct map_counters counters;
 };
 
 static struct iommufd_ioas *of(const struct pl_ioas *base)
@@ -45,14 +45,12 @@ static struct iommufd_ioas *of(const struct pl_ioas *base)
 
 static int open_iommu(void)
 {
-	int fd = pl_inject_hit() ? -1 : open(IOMMU_DEVICE, O_RDWR | O_CLOEXEC);
+	int fd = vfio_node_open(IOMMU_DEVICE);
 
-	if (fd >= 0)
+	if (fd >= 0 || fd == -EACCES)
 		return fd;
-	if (errno == EACCES || errno == EPERM)
-		return kernel_denied(IOMMU_DEVICE);
 	return pl_fail(-ENOTSUP, IOMMU_DEVICE ": %s; load it with: sudo modprobe iommufd (CONFIG_IOMMUFD; "
-		       "Linux 6.6 or later for vfio character devices)", strerror(errno));
+		       "Linux 6.6 or later for vfio character devices)", strerror(-fd));
 }
 
 static int iommufd_available(void)
@@ -104,63 +102,25 @@ static void iommufd_destroy(struct pl_ioas *base)
 {
 	struct iommufd_ioas *ioas = of(base);
 
-	kernel_drop_devices(&ioas->devices);
 	close(ioas->fd);
 	free(ioas);
 }
 
-static int open_cdev(const char *bdf, int *fd)
-{
-	char name[32], path[64];
-
-	if (pci_sysfs_vfio_cdev(bdf, name, sizeof(name)))
-		return pl_fail(-ENOTSUP, "%s has no vfio character device: the kernel needs "
-			       "CONFIG_VFIO_DEVICE_CDEV (Linux 6.6 or later); --iommu=type1 works without",
-			       bdf);
-	snprintf(path, sizeof(path), "/dev/vfio/devices/%s", name);
-	*fd = pl_inject_hit() ? -1 : open(path, O_RDWR | O_CLOEXEC);
-	if (*fd >= 0)
-		return 0;
-	if (errno == EACCES || errno == EPERM)
-		return kernel_denied(path);
-	return errno == EBUSY ? pci_group_refused(bdf, "iommufd", errno)
-			      : pl_fail(-ENODEV, "%s: %s: %s", bdf, path, strerror(errno));
-}
-
-static int bind_and_attach(struct iommufd_ioas *ioas, const char *bdf, int fd)
-{
-	struct vfio_device_bind_iommufd bind = { .argsz = sizeof(bind), .iommufd = ioas->fd };
-	struct vfio_device_attach_iommufd_pt attach = { .argsz = sizeof(attach), .pt_id = ioas->id };
-
-	if (ioctl(fd, VFIO_DEVICE_BIND_IOMMUFD, &bind))
-		return pci_group_refused(bdf, "iommufd", errno);
-	if (ioctl(fd, VFIO_DEVICE_ATTACH_IOMMUFD_PT, &attach))
-		return pl_fail(-ENOTSUP, "%s: cannot be attached to the IO address space: %s", bdf,
-			       strerror(errno));
-	return 0;
-}
-
-static int iommufd_attach(struct pl_ioas *base, const char *bdf)
+static int iommufd_attach(struct pl_ioas *base, struct vfio_dev *dev)
 {
 	struct iommufd_ioas *ioas = of(base);
-	int fd = -1, rc;
+	struct vfio_device_bind_iommufd bind = { .argsz = sizeof(bind), .iommufd = ioas->fd };
+	struct vfio_device_attach_iommufd_pt attach = { .argsz = sizeof(attach), .pt_id = ioas->id };
+	int rc = vfio_cdev_open(dev, MODULE);
 
-	rc = pci_sysfs_check_vfio(bdf);
-	if (rc == 0)
-		rc = open_cdev(bdf, &fd);
 	if (rc)
 		return rc;
-	rc = bind_and_attach(ioas, bdf, fd);
-	if (rc) {
-		close(fd);
-		return rc;
-	}
-	return kernel_add_device(&ioas->devices, bdf, fd);
-}
-
-static struct vfio_dev *iommufd_device(struct pl_ioas *base, const char *bdf)
-{
-	return kernel_find_device(of(base)->devices, bdf);
+	if (ioctl(dev->fd, VFIO_DEVICE_BIND_IOMMUFD, &bind))
+		return pci_group_refused(dev->bdf, MODULE, errno);
+	if (ioctl(dev->fd, VFIO_DEVICE_ATTACH_IOMMUFD_PT, &attach))
+		return pl_fail(-ENOTSUP, "%s: cannot be attached to the IO address space: %s", dev->bdf,
+			       strerror(errno));
+	return 0;
 }
 
 /* Enough for most: holes are an MSI window and a few firmware reservations. */
@@ -225,8 +185,8 @@ static int iommufd_map(struct pl_ioas *base, uint64_t iova, void *va, size_t len
 
 	RTE_SET_USED(kind);
 	if (pl_inject_hit() || ioctl(ioas->fd, IOMMU_IOAS_MAP, &map))
-		return kernel_map_failed("IOMMU_IOAS_MAP", va, len, errno);
-	kernel_count_map(&ioas->counters, len);
+		return map_errno("IOMMU_IOAS_MAP", va, len, errno);
+	map_counters_map(&ioas->counters, len);
 	return 0;
 }
 
@@ -246,7 +206,7 @@ static int iommufd_unmap(struct pl_ioas *base, uint64_t iova, size_t len)
 	if (unmap.length != len)
 		return pl_fail(-EINVAL, "IOMMU_IOAS_UNMAP ended %llu bytes at 0x%" PRIx64 ", not %zu",
 			       (unsigned long long)unmap.length, iova, len);
-	kernel_count_unmap(&ioas->counters, len);
+	map_counters_unmap(&ioas->counters, len);
 	return 0;
 }
 
@@ -275,7 +235,7 @@ static int iommufd_import(struct pl_ioas *base, struct vfio_dev *dev, unsigned i
 			     "IOMMU_IOAS_MAP_FILE of %zu bytes of BAR %u at %p: %s", dev->bdf, len, bar,
 			     va, strerror(errno));
 	else
-		kernel_count_map(&ioas->counters, len);
+		map_counters_map(&ioas->counters, len);
 	close(map.fd); /* the mapping holds the buffer */
 	return rc;
 }
@@ -288,7 +248,7 @@ static uint32_t iommufd_caps(struct pl_ioas *base)
 		.flags = VFIO_DEVICE_FEATURE_PROBE | VFIO_DEVICE_FEATURE_GET |
 			 VFIO_DEVICE_FEATURE_DMA_BUF,
 	};
-	const struct vfio_dev *dev = of(base)->devices;
+	const struct vfio_dev *dev = base->devices;
 
 	if (dev && ioctl(dev->fd, VFIO_DEVICE_FEATURE, &probe) == 0)
 		return IOAS_CAP_PEER;
@@ -299,7 +259,7 @@ static uint32_t iommufd_caps(struct pl_ioas *base)
 
 static void iommufd_stats(const struct pl_ioas *base, struct pl_ioas_stats *stats)
 {
-	kernel_stats(&of(base)->counters, stats);
+	map_counters_read(&of(base)->counters, stats);
 }
 
 static const struct pl_ioas_ops iommufd_ops = {
@@ -311,13 +271,11 @@ static const struct pl_ioas_ops iommufd_ops = {
 	.create = iommufd_create,
 	.destroy = iommufd_destroy,
 	.attach = iommufd_attach,
-	.device = iommufd_device,
 	.aperture = iommufd_aperture,
 	.map = iommufd_map,
 	.unmap = iommufd_unmap,
 	.caps = iommufd_caps,
 	.import = iommufd_import,
-	.fault_next = kernel_fault_next,
 	.stats = iommufd_stats,
 };
 PL_IOAS_BACKEND(iommufd_ops)

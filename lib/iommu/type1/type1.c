@@ -4,7 +4,6 @@
  * mapping for peers as it is, so it is the way to peer-to-peer before Linux 6.19.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,32 +15,28 @@
 #include <rte_common.h>
 
 #include "iommu_backend.h"
-#include "iommu_kernel.h"
+#include "map_counters.h"
+#include "map_errno.h"
 #include "pci_group.h"
-#include "pci_sysfs.h"
 #include "pl_inject.h"
 #include "pl_log.h"
-#include "vfio_dev.h"
+#include "vfio_group.h"
+#include "vfio_node.h"
 #include "vfio_uapi.h"
 
 #define CONTAINER_DEVICE "/dev/vfio/vfio"
+#define MODULE		 "vfio_iommu_type1" /* whose allow_unsafe_interrupts it is */
 #define INFO_FIRST	 1024u
 #define ATTEMPTS	 4 /* what there is to say may grow between two calls */
 
 static const struct pl_ioas_ops type1_ops;
 
-struct type1_group {
-	char name[16]; /* the group's number */
-	int fd;
-	struct type1_group *next;
-};
-
 struct type1_ioas {
 	struct pl_ioas base;
 	int fd;
-	struct type1_group *groups;
-	struct vfio_dev *devices;
-	struct kernel_counters counters;
+	bool has_type;
+	struct vfio_group *groups;
+	struct map_counters counters;
 };
 
 static struct type1_ioas *of(const struct pl_ioas *base)
@@ -51,13 +46,13 @@ static struct type1_ioas *of(const struct pl_ioas *base)
 
 static int open_container(void)
 {
-	int fd = pl_inject_hit() ? -1 : open(CONTAINER_DEVICE, O_RDWR | O_CLOEXEC);
+	int fd = vfio_node_open(CONTAINER_DEVICE);
 
-	if (fd < 0 && (errno == EACCES || errno == EPERM))
-		return kernel_denied(CONTAINER_DEVICE);
+	if (fd == -EACCES)
+		return fd;
 	if (fd < 0)
 		return pl_fail(-ENOTSUP, CONTAINER_DEVICE ": %s; load it with: sudo modprobe vfio-pci",
-			       strerror(errno));
+			       strerror(-fd));
 	if (ioctl(fd, VFIO_GET_API_VERSION) != VFIO_API_VERSION ||
 	    ioctl(fd, VFIO_CHECK_EXTENSION, VFIO_TYPE1v2_IOMMU) != 1) {
 		close(fd);
@@ -105,93 +100,38 @@ static void type1_destroy(struct pl_ioas *base)
 {
 	struct type1_ioas *ioas = of(base);
 
-	kernel_drop_devices(&ioas->devices);
-	while (ioas->groups) {
-		struct type1_group *group = ioas->groups;
-
-		ioas->groups = group->next;
-		close(group->fd);
-		free(group);
-	}
+	vfio_group_close_all(&ioas->groups);
 	close(ioas->fd);
 	free(ioas);
 }
 
-static int group_enter(struct type1_ioas *ioas, const char *bdf, struct type1_group *group)
+static int enter(struct type1_ioas *ioas, struct vfio_group *group, const struct vfio_dev *dev)
 {
-	struct vfio_group_status status = { .argsz = sizeof(status) };
+	int rc = vfio_group_viable(group, dev, MODULE);
 
-	if (ioctl(group->fd, VFIO_GROUP_GET_STATUS, &status) ||
-	    !(status.flags & VFIO_GROUP_FLAGS_VIABLE))
-		return pci_group_refused(bdf, "vfio_iommu_type1", EBUSY);
-	if (ioctl(group->fd, VFIO_GROUP_SET_CONTAINER, &ioas->fd))
-		return pci_group_refused(bdf, "vfio_iommu_type1", errno);
-	/* The IOMMU type can be set once there is a group, and only once. */
-	if (!ioas->groups && ioctl(ioas->fd, VFIO_SET_IOMMU, VFIO_TYPE1v2_IOMMU))
-		return errno == EPERM
-			       ? pci_group_refused(bdf, "vfio_iommu_type1", errno)
-			       : pl_fail(-ENOTSUP, "%s: no type1 IOMMU: %s", bdf, strerror(errno));
-	return 0;
-}
-
-static int group_open(struct type1_ioas *ioas, const char *bdf, struct type1_group **out)
-{
-	struct type1_group *group;
-	char name[16], path[64];
-	int rc;
-
-	if (pci_sysfs_link(bdf, "iommu_group", name, sizeof(name)))
-		return pl_fail(-ENODEV, "%s is gone", bdf); /* pci_sysfs_check_vfio() saw a group */
-	for (group = ioas->groups; group; group = group->next)
-		if (strcmp(group->name, name) == 0) {
-			*out = group;
-			return 0;
-		}
-	group = pl_inject_hit() ? NULL : calloc(1, sizeof(*group));
-	if (!group)
-		return pl_fail(-ENOMEM, "%s: no memory for its IOMMU group", bdf);
-	memcpy(group->name, name, sizeof(name));
-	snprintf(path, sizeof(path), "/dev/vfio/%s", name);
-	group->fd = open(path, O_RDWR | O_CLOEXEC);
-	if (group->fd < 0) {
-		rc = errno == EACCES || errno == EPERM ? kernel_denied(path)
-		     : errno == EBUSY ? pci_group_refused(bdf, "vfio_iommu_type1", errno)
-				      : pl_fail(-ENODEV, "%s: %s: %s", bdf, path, strerror(errno));
-		free(group);
-		return rc;
-	}
-	rc = group_enter(ioas, bdf, group);
-	if (rc) {
-		close(group->fd);
-		free(group);
-		return rc;
-	}
-	group->next = ioas->groups;
-	ioas->groups = group;
-	*out = group;
-	return 0;
-}
-
-static int type1_attach(struct pl_ioas *base, const char *bdf)
-{
-	struct type1_ioas *ioas = of(base);
-	struct type1_group *group = NULL;
-	int fd, rc;
-
-	rc = pci_sysfs_check_vfio(bdf);
-	if (rc == 0)
-		rc = group_open(ioas, bdf, &group);
 	if (rc)
 		return rc;
-	fd = ioctl(group->fd, VFIO_GROUP_GET_DEVICE_FD, bdf);
-	if (fd < 0)
-		return pl_fail(-ENODEV, "%s: VFIO_GROUP_GET_DEVICE_FD: %s", bdf, strerror(errno));
-	return kernel_add_device(&ioas->devices, bdf, fd);
+	if (ioctl(group->fd, VFIO_GROUP_SET_CONTAINER, &ioas->fd))
+		return pci_group_refused(dev->bdf, MODULE, errno);
+	/* The IOMMU type can be set once there is a group, and only once. */
+	if (!ioas->has_type && ioctl(ioas->fd, VFIO_SET_IOMMU, VFIO_TYPE1v2_IOMMU))
+		return errno == EPERM ? pci_group_refused(dev->bdf, MODULE, errno)
+				      : pl_fail(-ENOTSUP, "%s: no type1 IOMMU: %s", dev->bdf,
+						strerror(errno));
+	ioas->has_type = true;
+	group->entered = true;
+	return 0;
 }
 
-static struct vfio_dev *type1_device(struct pl_ioas *base, const char *bdf)
+static int type1_attach(struct pl_ioas *base, struct vfio_dev *dev)
 {
-	return kernel_find_device(of(base)->devices, bdf);
+	struct type1_ioas *ioas = of(base);
+	struct vfio_group *group = NULL;
+	int rc = vfio_group_open(dev, MODULE, &ioas->groups, &group);
+
+	if (rc == 0 && !group->entered)
+		rc = enter(ioas, group, dev);
+	return rc ? rc : vfio_group_open_device(group, dev);
 }
 
 static const struct vfio_iommu_type1_info_cap_iova_range *
@@ -284,8 +224,8 @@ static int type1_map(struct pl_ioas *base, uint64_t iova, void *va, size_t len, 
 
 	RTE_SET_USED(kind);
 	if (pl_inject_hit() || ioctl(ioas->fd, VFIO_IOMMU_MAP_DMA, &map))
-		return kernel_map_failed("VFIO_IOMMU_MAP_DMA", va, len, errno);
-	kernel_count_map(&ioas->counters, len);
+		return map_errno("VFIO_IOMMU_MAP_DMA", va, len, errno);
+	map_counters_map(&ioas->counters, len);
 	return 0;
 }
 
@@ -307,7 +247,7 @@ static int type1_unmap(struct pl_ioas *base, uint64_t iova, size_t len)
 	if (unmap.size != len)
 		return pl_fail(-EINVAL, "VFIO_IOMMU_UNMAP_DMA ended %llu bytes at 0x%" PRIx64 ", not %zu",
 			       (unsigned long long)unmap.size, iova, len);
-	kernel_count_unmap(&ioas->counters, len);
+	map_counters_unmap(&ioas->counters, len);
 	return 0;
 }
 
@@ -338,7 +278,7 @@ static int type1_import(struct pl_ioas *base, struct vfio_dev *dev, unsigned int
 
 static void type1_stats(const struct pl_ioas *base, struct pl_ioas_stats *stats)
 {
-	kernel_stats(&of(base)->counters, stats);
+	map_counters_read(&of(base)->counters, stats);
 }
 
 static const struct pl_ioas_ops type1_ops = {
@@ -350,13 +290,11 @@ static const struct pl_ioas_ops type1_ops = {
 	.create = type1_create,
 	.destroy = type1_destroy,
 	.attach = type1_attach,
-	.device = type1_device,
 	.aperture = type1_aperture,
 	.map = type1_map,
 	.unmap = type1_unmap,
 	.caps = type1_caps,
 	.import = type1_import,
-	.fault_next = kernel_fault_next,
 	.stats = type1_stats,
 };
 PL_IOAS_BACKEND(type1_ops)

@@ -124,7 +124,7 @@ uint16_t pl_nvme_submit(struct pl_nvme_qpair *qp, struct pl_nvme_op *const *ops,
 
 /* The controller answered a command that was never sent, or one for the second time: nothing it
  * says can be trusted, nor can what the entry is changed to afterwards. */
-void __attribute__((cold)) nvme_qpair_stop(struct pl_nvme_qpair *qp, uint32_t cid)
+static void __attribute__((cold)) qpair_stop(struct pl_nvme_qpair *qp, uint32_t cid)
 {
 	qp->blocked |= NVME_BLOCKED_STOPPED;
 	for (uint32_t i = 0; i <= qp->slot_mask; i++)
@@ -215,7 +215,7 @@ poll_rest(struct pl_nvme_qpair *qp, struct pl_nvme_op **at, struct pl_nvme_op **
 		rte_io_rmb();
 		kind = qp->cid_of[slot] ^ cid; /* bits of another generation too */
 		if (kind & ~NVME_CID_SPLIT) {
-			nvme_qpair_stop(qp, cid);
+			qpair_stop(qp, cid);
 			break;
 		}
 		op = slot_free(qp, slot, cid, nb_free++);

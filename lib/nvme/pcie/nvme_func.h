@@ -23,6 +23,7 @@ struct nvme_func_ops {
 	const char *name;  /* "nvme_emu": --vdev names are this and a number */
 	const char *usage; /* the accepted form, for error messages */
 	bool by_address;   /* it takes -a BDF devices; else --vdev names */
+	bool (*takes)(const char *bdf); /* see nvme_transport_ops */
 	enum pl_ioas_family family; /* of the address space that its devices live in */
 
 	/* Validates "key=val,..." without side effects: 0 or -EINVAL with pl_fail(). */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The private structures of the PCIe transport: controllers with registers and doorbells in a BAR. */
+/* The private structures of the PCIe transport. */
 #ifndef NVME_PCIE_H
 #define NVME_PCIE_H
 
@@ -39,9 +39,6 @@ bool nvme_pcie_qpair_disconnect(struct pl_nvme_qpair *qp);
 void nvme_pcie_qpair_free(struct pl_nvme_qpair *qp);
 void nvme_pcie_qpairs_leave_cmb(struct pl_nvme_ctrlr *ctrlr); /* its heap is about to go */
 
-/* io.c: stops a queue pair whose controller answered command @cid that is not in flight */
-void nvme_qpair_stop(struct pl_nvme_qpair *qp, uint32_t cid);
-
 /* prp.c */
 uint32_t nvme_prp_list_bytes(uint32_t max_xfer);
 /* Writes the list for [va, va + len), page aligned, len > one page; returns its address. */
@@ -65,6 +62,12 @@ static inline void nvme_ring_sq(struct pl_nvme_qpair *qp)
 	*qp->sq_tdbl = (uint32_t)(qp->sqe - qp->sq);
 	qp->stats.sq_doorbells++;
 }
+
+/* cmb_pmr.c */
+int nvme_devmem_attach(struct pl_nvme_ctrlr *ctrlr);
+void nvme_devmem_detach(struct pl_nvme_ctrlr *ctrlr);
+int nvme_devmem_reattach(struct pl_nvme_ctrlr *ctrlr);
+void nvme_devmem_gone(struct pl_nvme_ctrlr *ctrlr);
 
 /* devmem_alive.c: for the transport's table */
 uint32_t nvme_devmem_alive_reads(const struct pl_nvme_ctrlr *ctrlr, unsigned int memory);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Rings, PRP lists and doorbells of a queue pair, and Create and Delete of its queues (5.3 to 5.6). */
+/* Rings, PRP lists and doorbells of a queue pair, and Create and Delete of its queues (5.3 to 5.6).
+ */
 #include <string.h>
 
 #include "nvme_pcie.h"
@@ -73,8 +74,9 @@ static int alloc_memory(struct pl_nvme_qpair *qp)
 	return rc;
 }
 
-int nvme_pcie_qpair_alloc(struct pl_nvme_ctrlr *ctrlr, uint16_t qid, uint32_t entries, uint32_t max_xfer,
-		     const struct pl_nvme_qpair_opts *opts, struct pl_nvme_qpair **out)
+int nvme_pcie_qpair_alloc(struct pl_nvme_ctrlr *ctrlr, uint16_t qid, uint32_t entries,
+			  uint32_t max_xfer, const struct pl_nvme_qpair_opts *opts,
+			  struct pl_nvme_qpair **out)
 {
 	struct pl_nvme_qpair *qp = nvme_qpair_alloc(ctrlr, qid, entries, max_xfer);
 	int rc;
@@ -86,8 +88,8 @@ int nvme_pcie_qpair_alloc(struct pl_nvme_ctrlr *ctrlr, uint16_t qid, uint32_t en
 	qp->prp_in_cmb = opts->prp_in_cmb != 0;
 	rc = alloc_memory(qp);
 	if (rc) {
-		pl_fail(rc, "%s: queue %u of %u entries and its PRP lists: %s", ctrlr->info.name, qid,
-			entries, pl_errmsg());
+		pl_fail(rc, "%s: queue %u of %u entries and its PRP lists: %s", ctrlr->info.name,
+			qid, entries, pl_errmsg());
 		nvme_pcie_qpair_free(qp);
 		return rc;
 	}
@@ -121,8 +123,10 @@ int nvme_pcie_qpair_check(struct pl_nvme_ctrlr *ctrlr, struct pl_nvme_qpair_opts
 		return pl_fail(-ENOTSUP, "%s: no PRP lists in its CMB: CMBSZ.LISTS is %s",
 			       info->name, ctrlr->cmb.heap ? "0" : "moot without a CMB");
 	if (opts->prp_in_cmb && !opts->sq_in_cmb && !(info->cmbloc & NVME_CMBLOC_CDPCILS))
-		return pl_fail(-ENOTSUP, "%s: PRP lists in its CMB only of commands that are there too "
-			       "(CMBLOC.CDPCILS is 0): use sq=cmb as well", info->name);
+		return pl_fail(-ENOTSUP,
+			       "%s: PRP lists in its CMB only of commands that are there too "
+			       "(CMBLOC.CDPCILS is 0): use sq=cmb as well",
+			       info->name);
 	return 0;
 }
 
@@ -193,7 +197,7 @@ void nvme_pcie_qpairs_leave_cmb(struct pl_nvme_ctrlr *ctrlr)
 	struct pl_nvme_qpair *qp;
 
 	for (size_t i = 0; i < RTE_DIM(lists); i++)
-		LIST_FOREACH(qp, lists[i], link) {
+		LIST_FOREACH (qp, lists[i], link) {
 			if (qp->prp_in_cmb) {
 				pl_p2p_free(ctrlr->cmb.heap, qp->prp_pool);
 				qp->prp_pool = NULL;

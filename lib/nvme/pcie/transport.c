@@ -78,8 +78,10 @@ static int pcie_limits(struct pl_nvme_ctrlr *c)
 	p->db_stride = 1u << NVME_CAP_DSTRD(c->info.cap);
 	pair = 2u * 4u * p->db_stride;
 	if (p->func->doorbells_len < pair)
-		return pl_fail(-ENOTSUP, "%s: its doorbells are %u bytes apart, and %zu bytes of them can be "
-			       "reached", c->info.name, 4u * p->db_stride, p->func->doorbells_len);
+		return pl_fail(-ENOTSUP,
+			       "%s: its doorbells are %u bytes apart, and %zu bytes of them can be "
+			       "reached",
+			       c->info.name, 4u * p->db_stride, p->func->doorbells_len);
 	p->base.max_qpairs = (uint32_t)(p->func->doorbells_len / pair) - 1;
 	return 0;
 }
@@ -182,6 +184,7 @@ void nvme_func_register(struct nvme_func_entry *entry)
 	entry->transport.name = entry->ops->name;
 	entry->transport.usage = entry->ops->usage;
 	entry->transport.by_address = entry->ops->by_address;
+	entry->transport.takes = entry->ops->takes;
 	entry->transport.family = entry->ops->family;
 	entry->link.ops = &entry->transport;
 	nvme_transport_register(&entry->link);

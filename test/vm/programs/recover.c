@@ -71,15 +71,14 @@ static struct pl_copy *copy_create(const char *src, const char *dst, enum pl_cop
 		.depth = 4,
 		.verify = true,
 	};
+	struct pl_nvme_ns *from = pl_nvme_ns_get(pl_nvme_ctrlr_get(src), 1);
+	struct pl_nvme_ns *to = pl_nvme_ns_get(pl_nvme_ctrlr_get(dst), 1);
 	struct pl_copy *job;
 
-	opts.src = pl_nvme_ns_get(pl_nvme_ctrlr_get(src), 1);
-	opts.dst = pl_nvme_ns_get(pl_nvme_ctrlr_get(dst), 1);
-	if (!opts.src || !opts.dst)
+	if (!from || !to)
 		return NULL;
-	opts.nlb = LENGTH >> opts.src->lba_shift;
-	if (opts.src == opts.dst)
-		opts.dst_slba = opts.nlb;
+	opts.src = pl_copy_ns_target(from, 0, LENGTH >> from->lba_shift);
+	opts.dst = pl_copy_ns_target(to, from == to ? LENGTH >> to->lba_shift : 0, 0);
 	return pl_copy_create(&opts, &job) ? NULL : job;
 }
 

@@ -43,7 +43,8 @@ static void begin_measuring(struct io_run *r)
 	snapshot(r, offsetof(struct ctrlr_traffic, before));
 }
 
-/* A controller that is gone, or that somebody waits for to unbind it, completes nothing any more. */
+/* A controller that is gone, or that somebody waits for to unbind it, completes nothing any more.
+ */
 static void check_ctrlrs(struct io_run *r)
 {
 	for (unsigned int i = 0; i < r->devices.nb_ctrlrs && !r->state.gone; i++) {
@@ -345,6 +346,16 @@ const struct engine io_engine = {
 	.name = "io",
 	.rank = 0,
 	.poll_us = 50,
+	.bs = 4096,
+	.bs_text = "4K",
+	.qd = 32,
+	.bs_help = "an I/O (4K)",
+	.qd_help = "I/Os in flight per worker (32)",
+	.count_help = "I/Os per device",
+	.help = "A worker is one lcore of -l on one namespace, with its own queue pair.\n",
+	.ends = "--devices",
+	.options = io_options,
+	.defaults = io_defaults,
 	.workload = io_workload_get,
 	.create = create,
 	.start = start,

@@ -49,6 +49,10 @@ void io_totals(const struct io_run *r, int target, struct io_totals *sum);
 /* 0, or the negative errno that says what went wrong first. */
 int io_error_of(const struct io_totals *sum);
 
+/* -M and --devices. */
+extern const struct engine_option io_options[];
+void io_defaults(struct testpmd_opts *o);
+
 /* Tables and lines for people. */
 void io_report_print(const struct io_run *r, FILE *out);
 

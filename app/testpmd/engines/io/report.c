@@ -13,8 +13,8 @@
 /* Results of some workers together. */
 struct merged {
 	struct pl_hist latency[2]; /* reads, writes */
-	uint64_t cycles; /* of the worker that took longest */
-	uint64_t ios;    /* warm-up included, as are the doorbells */
+	uint64_t cycles;           /* of the worker that took longest */
+	uint64_t ios;              /* warm-up included, as are the doorbells */
 	uint64_t commands;
 	uint64_t sq_doorbells;
 	uint64_t cq_doorbells;
@@ -164,8 +164,7 @@ static void print_traffic(const struct io_run *r, FILE *out)
 		app_traffic_add(&readback, &r->traffic[i].readback);
 	}
 	fputc('\n', out);
-	app_traffic_print(out, phases,
-			  r->opts->verify && r->opts->workload->writes ? 2 : 1);
+	app_traffic_print(out, phases, r->opts->verify && r->opts->workload->writes ? 2 : 1);
 }
 
 void io_report_print(const struct io_run *r, FILE *out)

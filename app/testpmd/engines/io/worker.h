@@ -25,9 +25,9 @@ enum phase { PHASE_WAIT, PHASE_RUN, PHASE_READBACK, PHASE_END };
 
 /* What all workers of a run share. Written before the phase that uses it is published. */
 struct run_state {
-	int phase;         /* enum phase, atomic */
-	int abort;         /* atomic: a worker failed, the others need not go on */
-	int stop;          /* atomic: the user asked; 1: the workload, 2: the reading back as well */
+	int phase; /* enum phase, atomic */
+	int abort; /* atomic: a worker failed, the others need not go on */
+	int stop;  /* atomic: the user asked; 1: the workload, 2: the reading back as well */
 	struct pl_nvme_ctrlr *gone; /* atomic: its workers give up, for this reason: */
 	char why[320];
 	uint64_t key;      /* of what --verify writes: no other run has it */
@@ -43,13 +43,13 @@ struct io_slot {
 
 /* Exists with --verify only. Bitmaps have one bit per block of the slice. */
 struct worker_verify {
-	uint64_t *busy;    /* an I/O is in flight there */
-	uint64_t *written; /* a write succeeded there, and none failed since */
-	uint64_t key;      /* of the pattern: from run and device */
-	uint64_t reads;    /* of which each buffer was poisoned otherwise */
-	uint64_t scan;     /* next block to read back */
-	uint64_t compares; /* reads that the device compared */
-	uint64_t readback; /* atomic: blocks read back and compared */
+	uint64_t *busy;      /* an I/O is in flight there */
+	uint64_t *written;   /* a write succeeded there, and none failed since */
+	uint64_t key;        /* of the pattern: from run and device */
+	uint64_t reads;      /* of which each buffer was poisoned otherwise */
+	uint64_t scan;       /* next block to read back */
+	uint64_t compares;   /* reads that the device compared */
+	uint64_t readback;   /* atomic: blocks read back and compared */
 	uint64_t mismatches; /* atomic */
 };
 
@@ -75,13 +75,14 @@ struct worker {
 	uint64_t done; /* atomic: as `ios` */
 	struct worker_verify *verify;
 
-	uint64_t end; /* TSC when the last measured I/O completed */
-	uint64_t errors; /* atomic */
+	uint64_t end;            /* TSC when the last measured I/O completed */
+	uint64_t errors;         /* atomic */
 	bool stopped;            /* by the user, with I/Os still to do */
 	struct pl_hist *latency; /* [0] reads, [1] writes */
-	int failed; /* atomic: negative errno; the queue pair is no longer used, `message` is final */
-	int finished;            /* enum phase, atomic: the last phase this worker is through */
-	char message[320];       /* about the first error or mismatch */
+	int failed; /* atomic: negative errno; the queue pair is no longer used, `message` is final
+		     */
+	int finished;      /* enum phase, atomic: the last phase this worker is through */
+	char message[320]; /* about the first error or mismatch */
 
 	struct io_slot *slots;
 	uint32_t qd;

@@ -63,8 +63,8 @@ static int create_slots(struct worker *w)
 		void *buf = pl_mem_zalloc(w->bs, node);
 
 		if (!buf)
-			return app_fail(-ENOMEM, "%s: %u buffers of %s on lcore %u: %s", w->device, w->qd,
-					app_size_format(w->bs, size), w->lcore, pl_errmsg());
+			return app_fail(-ENOMEM, "%s: %u buffers of %s on lcore %u: %s", w->device,
+					w->qd, app_size_format(w->bs, size), w->lcore, pl_errmsg());
 		fill_random(w, buf);
 		w->slots[i].op.buf = buf;
 		worker_release(w, &w->slots[i]);

@@ -3,8 +3,10 @@
  * @file
  * Copy between NVMe namespaces and files, peer to peer where there is a way, and prove it.
  *
- *     struct pl_copy_opts o = { .opts_size = sizeof(o), .src = a, .dst = b, .nlb = a->nlb,
- *                               .verify = true };
+ *     struct pl_copy_opts o = { .opts_size = sizeof(o), .verify = true };
+ *
+ *     o.src = pl_copy_ns_target(a, 0, a->nlb);  // all of a namespace
+ *     o.dst = pl_copy_ns_target(b, 0, 0);       // to the first LBAs of another
  *     struct pl_copy *job;
  *     int rc = pl_copy_create(&o, &job);        // plans; no command is sent yet
  *     while ((rc = pl_copy_poll(job)) > 0)
@@ -79,6 +81,7 @@ extern "C" {
 #endif
 
 struct pl_copy;
+struct pl_copy_file;
 
 enum pl_copy_via {
 	PL_COPY_VIA_AUTO,
@@ -88,24 +91,37 @@ enum pl_copy_via {
 	PL_COPY_VIA_HOST,
 };
 
+/**
+ * A range to copy from or to. pl_copy_ns_target(), pl_copy_file_target() and whatever else can be
+ * an end of a copy fill it in.
+ */
+struct pl_copy_target {
+	const char *kind;	 /**< of the end that @p handle belongs to */
+	void *handle;		 /**< stays the caller's; NULL is no target */
+	uint64_t offset;	 /**< first byte */
+	uint64_t bytes;		 /**< length; of a destination 0: as long as the source */
+};
+
+/**
+ * @p nlb LBAs of @p ns from @p slba on; as a destination 0 LBAs are as many as the source fills.
+ * Where 64 bits do not count the bytes, `offset` or `bytes` is UINT64_MAX, which no job accepts.
+ */
+PL_API struct pl_copy_target pl_copy_ns_target(struct pl_nvme_ns *ns, uint64_t slba, uint64_t nlb);
+
+/** @p bytes of @p file from @p offset on; as a destination 0 bytes are as many as the source has. */
+PL_API struct pl_copy_target pl_copy_file_target(struct pl_copy_file *file, uint64_t offset,
+						 uint64_t bytes);
+
 struct pl_copy_opts {
 	size_t opts_size;	 /**< sizeof(struct pl_copy_opts) */
-	struct pl_nvme_ns *src;
-	struct pl_nvme_ns *dst;
-	uint64_t src_slba;	 /**< first LBA of the source */
-	uint64_t dst_slba;	 /**< first LBA of the destination */
-	uint64_t nlb;		 /**< LBAs of the source to copy */
+	struct pl_copy_target src;
+	struct pl_copy_target dst; /**< a file is opened with PL_COPY_FILE_WRITE */
 	enum pl_copy_via via;
 	struct pl_p2p *via_provider; /**< for PL_COPY_VIA_DEVICE: pl_p2p_get() */
 	uint32_t chunk;		 /**< bytes; 0: 128 KiB. A multiple of both LBA sizes */
 	uint32_t depth;		 /**< chunks in flight; 0: 32, or as many as the memory holds */
 	bool verify;		 /**< compare source and destination afterwards */
 	bool no_landing_check;	 /**< trust completions; the result then says "unproven" */
-	struct pl_copy_file *src_file; /**< instead of `src`; stays the caller's */
-	struct pl_copy_file *dst_file; /**< instead of `dst`, opened with PL_COPY_FILE_WRITE */
-	uint64_t src_offset;	 /**< first byte of `src_file` */
-	uint64_t dst_offset;	 /**< first byte of `dst_file` */
-	uint64_t bytes;		 /**< length in bytes instead of `nlb`; of a file always */
 	uint32_t landing_unit;	 /**< bytes that get a nonce each; 0: 4096. A multiple of 512 */
 	bool no_sync;		 /**< do not flush the destination's cache at the end */
 };
@@ -222,11 +238,12 @@ PL_API void pl_copy_file_close(struct pl_copy_file *file);
  * Checks the request, chooses the path and takes queue pairs and buffers. Sends no command that
  * moves data, but for one read of a file that probes the way to a controller's memory.
  *
- * @return 0; -EINVAL for a range past the end of a namespace or source file, ranges that overlap
+ * @return 0; -EINVAL for a target of no known kind, a range past the end of a namespace or source
+ *   file, ranges that overlap
  *   on one medium or that lie on one where nobody can tell (see above), a chunk that is no multiple of
- *   both LBA sizes (of a file: of its `align`), a range of a file that is not aligned, a length that is
- *   no multiple of the
- *   destination's LBA size, or a depth (asked for, not default) that the provider's memory cannot
+ *   both LBA sizes (of a file: of its `align`), a range of a file that is not aligned, a range of a
+ *   namespace that does not begin and end with an LBA, a length of the destination that is not the
+ *   source's, or a depth (asked for, not default) that the provider's memory cannot
  *   hold; -EREMOTEIO if the asked way does not exist (no CMB or PMR, or without WDS/RDS, or the
  *   file's device cannot reach it); -EIO if a file cannot be read; -ENOTSUP and -EACCES if the
  *   kernel has no io_uring or forbids it; -ENOMEM; and what pl_nvme_qpair_create() returns.

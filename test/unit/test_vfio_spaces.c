@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Address spaces of the kernel's on a kernel that is played: which calls are made for which device,
+ * in which order of preference, what is read of the aperture, and that every descriptor is closed
+ * again.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "iommu_backend.h"
+#include "iommufd/iommufd_uapi.h"
+#include "pci_sysfs.h"
+#include "pl_inject.h"
+#include "pl_log.h"
+#include "pl_subsystem.h"
+#include "tree.h"
+#include "vfio_dev.h"
+#include "vfio_uapi.h"
+
+#define BASE   (1ull << 33)
+#define STEP   0x10000u
+#define RANGES 100u
+
+/* Two functions of one group, and one of another. */
+static char bdfs[3][PCI_BDF_LEN] = { "0000:01:00.0", "0000:01:00.1", "0000:02:00.0" };
+static char no_args[] = "";
+
+static struct {
+	bool no_iommufd, no_container, dma_bufs;
+	int bind_errno, group_errno;
+	unsigned int group_opens, cdev_opens, enters, types, binds, aperture_calls;
+} kernel;
+
+/* ---- the kernel ---- */
+
+int __real_open64(const char *path, int flags, ...);
+int __wrap_open64(const char *path, int flags, ...);
+int __real_ioctl(int fd, unsigned long request, ...);
+int __wrap_ioctl(int fd, unsigned long request, ...);
+int __wrap_eventfd(unsigned int count, int flags);
+
+/* A device's descriptor reads as its configuration space. */
+static int node(void)
+{
+	int fd = memfd_create("node", MFD_CLOEXEC);
+
+	return fd >= 0 && ftruncate(fd, 4096) == 0 ? fd : -1;
+}
+
+static int refuse(int err)
+{
+	errno = err;
+	return -1;
+}
+
+int __wrap_open64(const char *path, int flags, ...)
+{
+	if (strcmp(path, "/dev/iommu") == 0)
+		return kernel.no_iommufd ? refuse(ENOENT) : node();
+	if (strcmp(path, "/dev/vfio/vfio") == 0)
+		return kernel.no_container ? refuse(ENOENT) : node();
+	if (strncmp(path, "/dev/vfio/devices/", 18) == 0) {
+		kernel.cdev_opens++;
+		return node();
+	}
+	if (strncmp(path, "/dev/vfio/", 10) == 0) {
+		kernel.group_opens++;
+		return kernel.group_errno ? refuse(kernel.group_errno) : node();
+	}
+	return __real_open64(path, flags, 0);
+}
+
+/* Nobody asks for a device back. */
+int __wrap_eventfd(unsigned int count, int flags)
+{
+	(void)count;
+	(void)flags;
+	return refuse(EMFILE);
+}
+
+static int iova_ranges(struct iommu_ioas_iova_ranges *query)
+{
+	struct iommu_iova_range *r = (void *)(uintptr_t)query->allowed_iovas;
+	uint32_t room = query->num_iovas;
+
+	kernel.aperture_calls++;
+	for (uint32_t i = 0; i < RANGES && i < room; i++)
+		r[i] = (struct iommu_iova_range){ BASE + i * STEP, BASE + i * STEP + 0xfff };
+	query->num_iovas = RANGES;
+	return room < RANGES ? refuse(EMSGSIZE) : 0;
+}
+
+/* The ranges come behind another capability. */
+static int container_info(struct vfio_iommu_type1_info *info)
+{
+	struct vfio_iommu_type1_info_dma_avail *first = (void *)(info + 1);
+	struct vfio_iommu_type1_info_cap_iova_range *cap = (void *)(first + 2);
+	uint32_t at = (uint32_t)((char *)cap - (char *)info);
+	uint32_t need = at + (uint32_t)(sizeof(*cap) + RANGES * sizeof(cap->iova_ranges[0]));
+	bool room = info->argsz >= need;
+
+	kernel.aperture_calls++;
+	info->flags = VFIO_IOMMU_INFO_CAPS;
+	info->cap_offset = 0;
+	if (!room) {
+		info->argsz = need;
+		return 0;
+	}
+	info->cap_offset = sizeof(*info);
+	first->header.id = VFIO_IOMMU_TYPE1_INFO_DMA_AVAIL;
+	first->header.next = at;
+	cap->header.id = VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE;
+	cap->header.next = 0;
+	cap->nr_iovas = RANGES;
+	for (uint32_t i = 0; i < RANGES; i++) {
+		cap->iova_ranges[i].start = BASE + i * STEP;
+		cap->iova_ranges[i].end = BASE + i * STEP + 0xfff;
+	}
+	return 0;
+}
+
+static int of_device(unsigned long request, void *arg)
+{
+	struct vfio_region_info *info = arg;
+
+	switch (request) {
+	case VFIO_DEVICE_GET_REGION_INFO:
+		info->offset = 0;
+		info->size = 4096;
+		return 0;
+	case VFIO_DEVICE_FEATURE:
+		return kernel.dma_bufs ? 0 : refuse(ENOTTY);
+	case VFIO_DEVICE_BIND_IOMMUFD:
+		kernel.binds++;
+		return kernel.bind_errno ? refuse(kernel.bind_errno) : 0;
+	default:
+		return 0;
+	}
+}
+
+int __wrap_ioctl(int fd, unsigned long request, ...)
+{
+	va_list ap;
+	void *arg;
+
+	va_start(ap, request);
+	arg = va_arg(ap, void *);
+	va_end(ap);
+	switch (request) {
+	case IOMMU_IOAS_ALLOC:
+		((struct iommu_ioas_alloc *)arg)->out_ioas_id = 5;
+		return 0;
+	case IOMMU_IOAS_IOVA_RANGES:
+		return iova_ranges(arg);
+	case VFIO_GET_API_VERSION:
+		return VFIO_API_VERSION;
+	case VFIO_CHECK_EXTENSION:
+		return 1;
+	case VFIO_GROUP_GET_STATUS:
+		((struct vfio_group_status *)arg)->flags = VFIO_GROUP_FLAGS_VIABLE;
+		return 0;
+	case VFIO_GROUP_SET_CONTAINER:
+		kernel.enters++;
+		return 0;
+	case VFIO_SET_IOMMU:
+		kernel.types++;
+		return 0;
+	case VFIO_GROUP_GET_DEVICE_FD:
+		return node();
+	case IOMMU_IOAS_MAP:
+	case IOMMU_IOAS_UNMAP:
+	case VFIO_IOMMU_MAP_DMA:
+	case VFIO_IOMMU_UNMAP_DMA:
+	case VFIO_DEVICE_SET_IRQS:
+		return 0;
+	case VFIO_DEVICE_GET_REGION_INFO:
+	case VFIO_DEVICE_FEATURE:
+	case VFIO_DEVICE_BIND_IOMMUFD:
+	case VFIO_DEVICE_ATTACH_IOMMUFD_PT:
+		return of_device(request, arg);
+	case VFIO_IOMMU_GET_INFO:
+		return container_info(arg);
+	default:
+		return __real_ioctl(fd, request, arg);
+	}
+}
+
+/* ---- the tests ---- */
+
+static struct pl_devarg pcis[3];
+static const struct pl_eal_conf conf = { .pcis = pcis, .nb_pcis = 3 };
+
+static int fds(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	int n = 0;
+
+	assert_non_null(dir);
+	while (readdir(dir))
+		n++;
+	closedir(dir);
+	return n;
+}
+
+static int start(void **state)
+{
+	static char root[PATH_MAX];
+
+	(void)state;
+	memset(&kernel, 0, sizeof(kernel));
+	kernel.dma_bufs = true;
+	snprintf(root, sizeof(root), "%s/sys/bus/pci/devices", tree_new());
+	pci_sysfs_root = root;
+	for (unsigned int i = 0; i < 3; i++) {
+		char cdev[16];
+
+		snprintf(cdev, sizeof(cdev), "vfio%u", i);
+		tree_pci(bdfs[i], "010802", "vfio-pci", i < 2 ? "7" : "8");
+		tree_cdev(bdfs[i], cdev, 1);
+		pcis[i] = (struct pl_devarg){ .name = bdfs[i], .args = no_args };
+	}
+	return 0;
+}
+
+static int stop(void **state)
+{
+	(void)state;
+	tree_remove();
+	return 0;
+}
+
+/* What any space of the kernel's is with the three devices in it. */
+static void assert_space(struct pl_ioas *ioas, const char *backend)
+{
+	unsigned int asked = kernel.aperture_calls;
+	struct pl_iova_range r[RANGES + 1];
+	struct pl_iommu_fault fault;
+
+	assert_string_equal(pl_ioas_backend(ioas), backend);
+	for (unsigned int i = 0; i < 3; i++)
+		assert_string_equal(ioas_device(ioas, bdfs[i])->bdf, bdfs[i]);
+	assert_null(ioas_device(ioas, "0000:03:00.0"));
+	assert_int_equal(pl_ioas_aperture(ioas, r, RANGES + 1), RANGES);
+	for (unsigned int i = 0; i < RANGES; i++) {
+		void *va = (void *)(uintptr_t)r[i].start;
+
+		assert_int_equal(r[i].start, BASE + i * STEP);
+		assert_int_equal(r[i].last, BASE + i * STEP + 0xfff);
+		assert_int_equal(pl_ioas_map(ioas, va, 4096, PL_IOMMU_READ, PL_MEM_HOST), 0);
+		assert_int_equal(pl_ioas_map(ioas, va, 8192, PL_IOMMU_READ, PL_MEM_HOST), -EINVAL);
+	}
+	assert_int_equal(kernel.aperture_calls, asked);
+	assert_int_equal(pl_ioas_fault_next(ioas, &fault), -ENOENT);
+}
+
+static struct pl_ioas *open_auto(void)
+{
+	struct pl_ioas *ioas = NULL;
+
+	assert_int_equal(ioas_open_auto(PL_IOAS_PCI, IOAS_CAP_PEER, &conf, &ioas), 0);
+	return ioas;
+}
+
+static void test_character_devices(void **state)
+{
+	int before = fds();
+	struct pl_ioas *ioas = open_auto();
+
+	(void)state;
+	assert_space(ioas, "iommufd");
+	assert_int_equal(kernel.binds, 3);
+	assert_int_equal(kernel.group_opens, 0);
+	assert_int_equal(kernel.aperture_calls, 6); /* once for each device, and with room */
+	pl_ioas_destroy(ioas);
+	assert_int_equal(fds(), before);
+}
+
+/* Without peer-to-peer on the first, the second is taken; the devices were closed in between. */
+static void test_groups(void **state)
+{
+	int before = fds();
+	struct pl_ioas *ioas;
+
+	(void)state;
+	kernel.dma_bufs = false;
+	ioas = open_auto();
+	assert_space(ioas, "type1");
+	assert_int_equal(kernel.cdev_opens, 3);
+	assert_int_equal(kernel.group_opens, 2); /* each once */
+	assert_int_equal(kernel.enters, 2);
+	assert_int_equal(kernel.types, 1);
+	assert_int_equal(fds(), before + 1 + 2 + 3);
+	pl_ioas_destroy(ioas);
+	assert_int_equal(fds(), before);
+}
+
+/* No way has peer-to-peer: the first without it is better than none. */
+static void test_without_peers(void **state)
+{
+	int before = fds();
+	struct pl_ioas *ioas;
+
+	(void)state;
+	kernel.dma_bufs = false;
+	kernel.no_container = true;
+	ioas = open_auto();
+	assert_space(ioas, "iommufd");
+	assert_int_equal(kernel.cdev_opens, 6);
+	assert_int_equal(ioas_import(ioas, ioas_device(ioas, bdfs[0]), 0, 0, 4096, NULL), -ENOTSUP);
+	pl_ioas_destroy(ioas);
+	assert_int_equal(fds(), before);
+}
+
+static void refused(int rc, const char *part)
+{
+	struct pl_ioas *ioas = NULL;
+	int before = fds();
+
+	assert_int_equal(ioas_open_auto(PL_IOAS_PCI, IOAS_CAP_PEER, &conf, &ioas), rc);
+	if (!strstr(pl_errmsg(), part))
+		fail_msg("%s", pl_errmsg());
+	assert_null(ioas);
+	assert_int_equal(fds(), before);
+}
+
+static void test_refused(void **state)
+{
+	(void)state;
+	kernel.bind_errno = EBUSY;
+	kernel.group_errno = EBUSY;
+	refused(-EBUSY, bdfs[0]);
+	assert_null(strstr(pl_errmsg(), "iommufd: ")); /* one story, told once */
+	kernel.group_errno = EACCES;
+	refused(-EACCES, "/dev/vfio/7: permission denied");
+	kernel.no_container = true;
+	kernel.no_iommufd = true;
+	refused(-ENOTSUP, "/dev/iommu");
+	assert_non_null(strstr(pl_errmsg(), "; type1: "));
+}
+
+/* Whatever fails, nothing stays open. */
+static void test_unwinds(void **state)
+{
+	static const char *const names[] = { "iommufd", "type1" };
+
+	(void)state;
+	for (unsigned int i = 0; i < 2; i++) {
+		const struct pl_ioas_ops *ops = ioas_backend_find(names[i]);
+		struct pl_ioas *ioas = NULL;
+		int before = fds(), rc;
+		unsigned int n = 1;
+		bool fired;
+
+		assert_non_null(ops);
+		for (;; n++) {
+			pl_inject_arm(n);
+			rc = ioas_open(ops, "", &conf, &ioas);
+			fired = pl_inject_fired();
+			pl_inject_arm(0);
+			if (!fired)
+				break;
+			if (rc == 0) { /* what a device can be without: its order, its eventfd */
+				pl_ioas_destroy(ioas);
+				ioas = NULL;
+			}
+			assert_null(ioas);
+			assert_int_equal(fds(), before);
+		}
+		assert_int_equal(rc, 0);
+		assert_true(n > 12);
+		pl_ioas_destroy(ioas);
+		assert_int_equal(fds(), before);
+	}
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, start, stop)
+	const struct CMUnitTest tests[] = {
+		TEST(test_character_devices), TEST(test_groups),  TEST(test_without_peers),
+		TEST(test_refused),           TEST(test_unwinds),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
