@@ -8,7 +8,7 @@
 #include <rte_cycles.h>
 
 #include "copy_internal.h"
-#include "pl_inject.h"
+#include "pl_alloc.h"
 #include "pl_log.h"
 
 /* Host memory that the verifying phase may take: it needs two buffers per chunk in flight. */
@@ -16,7 +16,7 @@
 
 static void *alloc(size_t n, size_t size)
 {
-	void *p = pl_inject_hit() ? NULL : aligned_alloc(64, RTE_ALIGN_CEIL(n * size, 64));
+	void *p = eal_aligned_alloc(64, RTE_ALIGN_CEIL(n * size, 64));
 
 	if (p)
 		memset(p, 0, n * size);

@@ -20,6 +20,7 @@
 #include <rte_common.h>
 
 #include "copy_file.h"
+#include "pl_alloc.h"
 #include "pl_inject.h"
 #include "pl_log.h"
 
@@ -282,14 +283,14 @@ int pl_copy_file_open(const char *path, unsigned int flags, struct pl_copy_file 
 			       flags);
 	if (!len)
 		return pl_fail(-EINVAL, "a file without a name");
-	f = pl_inject_hit() ? NULL : calloc(1, sizeof(*f));
+	f = eal_calloc(1, sizeof(*f));
 	if (!f)
 		return pl_fail(-ENOMEM, "no memory for a file");
 	f->fd = -1;
 	f->writable = flags & PL_COPY_FILE_WRITE;
 	snprintf(f->name, sizeof(f->name), "file:%s%s", len > most ? "..." : "",
 		 len > most ? path + len - most : path);
-	f->path = pl_inject_hit() ? NULL : strdup(path);
+	f->path = eal_strdup(path);
 	rc = f->path ? open_fd(f) : pl_fail(-ENOMEM, "no memory for a file");
 	if (rc == 0)
 		rc = find_alignment(f);

@@ -19,7 +19,7 @@
 #include "copy_file.h"
 #include "copy_internal.h"
 #include "file_ring.h"
-#include "pl_inject.h"
+#include "pl_alloc.h"
 #include "pl_log.h"
 
 #define FILE_END   "file"
@@ -105,7 +105,7 @@ static int file_open(struct copy_end *end, struct pl_copy *job)
 	const struct pl_copy_file *f = end->file.handle;
 	char *how = end->writes ? job->plan.dst_io : job->plan.src_io;
 	size_t len = job->plan.depth * job->buf_stride;
-	struct copy_file_queue *q = pl_inject_hit() ? NULL : calloc(1, sizeof(*q));
+	struct copy_file_queue *q = eal_calloc(1, sizeof(*q));
 	int rc;
 
 	end->file.q = q;

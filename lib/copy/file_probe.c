@@ -24,6 +24,7 @@
 #include <peerlane/pl_devmem.h>
 
 #include "copy_file.h"
+#include "pl_alloc.h"
 #include "pl_inject.h"
 #include "pl_log.h"
 #include "vfio_p2pmem.h"
@@ -122,7 +123,7 @@ static int no_way(const struct pl_copy_file *file, const char *provider, int err
 static int judge(const struct pl_copy_file *file, const char *provider, int fd, off_t at,
 		 size_t len, int err)
 {
-	void *host = pl_inject_hit() ? NULL : aligned_alloc(PL_P2P_PAGE, len);
+	void *host = eal_aligned_alloc(PL_P2P_PAGE, len);
 	int rc;
 
 	if (!host)

@@ -14,6 +14,7 @@
 
 #include "copy_file.h"
 #include "file_ring.h"
+#include "pl_alloc.h"
 #include "pl_inject.h"
 #include "pl_log.h"
 
@@ -71,7 +72,7 @@ static const char *try_polled(const struct pl_copy_file *f, struct io_uring *rin
 		close(opened);
 		return why;
 	}
-	buf = pl_inject_hit() ? NULL : aligned_alloc(PL_P2P_PAGE, RTE_MAX(f->align, PL_P2P_PAGE));
+	buf = eal_aligned_alloc(PL_P2P_PAGE, RTE_MAX(f->align, PL_P2P_PAGE));
 	if (!buf)
 		return "out of memory";
 	sqe = io_uring_get_sqe(ring);

@@ -3,14 +3,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "pl_inject.h"
+#include "pl_alloc.h"
 #include "range_set.h"
 
 int copy_range_set_init(struct copy_range_set *set, uint32_t gaps)
 {
 	set->n = 0;
 	set->room = gaps + 1;
-	set->runs = pl_inject_hit() ? NULL : calloc(set->room, sizeof(*set->runs));
+	set->runs = eal_calloc(set->room, sizeof(*set->runs));
 	return set->runs ? 0 : -ENOMEM;
 }
 

@@ -8,6 +8,7 @@
 #include <rte_common.h>
 
 #include "eal_args.h"
+#include "pl_alloc.h"
 #include "pl_inject.h"
 #include "pl_log.h"
 
@@ -46,8 +47,7 @@ int eal_args_add(struct eal_args *args, const char *text)
 	if (rc)
 		return rc;
 	/* One more for the terminating NULL that getopt's callers rely on. */
-	rte_argv = pl_inject_hit() ? NULL :
-				     realloc(args->rte_argv,
+	rte_argv = eal_realloc(args->rte_argv,
 					     ((size_t)args->rte_argc + 2) * sizeof(*rte_argv));
 	if (!rte_argv)
 		return pl_fail(-ENOMEM, "no memory for the argument list");
@@ -84,7 +84,7 @@ static int add_devarg(struct pl_devarg **list, unsigned int *count, const struct
 		if (strcmp((*list)[i].name, devarg->name) == 0)
 			return pl_fail(-EINVAL, "%s '%s' is given twice; every device has its own name",
 				       opt, devarg->name);
-	grown = pl_inject_hit() ? NULL : realloc(*list, (*count + 1) * sizeof(*grown));
+	grown = eal_realloc(*list, (*count + 1) * sizeof(*grown));
 	if (!grown)
 		return pl_fail(-ENOMEM, "no memory for the device list");
 	grown[(*count)++] = *devarg;

@@ -6,13 +6,13 @@
 #include <rte_common.h>
 
 #include "ioas_set.h"
-#include "pl_inject.h"
+#include "pl_alloc.h"
 #include "pl_log.h"
 
 int ioas_set_add(struct ioas_set *set, struct pl_ioas *ioas)
 {
 	size_t len = (set->nb + 1) * sizeof(struct pl_ioas *);
-	struct pl_ioas **more = pl_inject_hit() ? NULL : realloc(set->members, len);
+	struct pl_ioas **more = eal_realloc(set->members, len);
 
 	if (!more)
 		return pl_fail(-ENOMEM, "no memory for a set of IO address spaces");
@@ -103,7 +103,7 @@ static int intersect(const struct pl_iova_range *a, int na, const struct pl_iova
 
 int ioas_set_aperture(const struct ioas_set *set, struct pl_iova_range **ranges)
 {
-	struct pl_iova_range *common = pl_inject_hit() ? NULL : malloc(sizeof(*common));
+	struct pl_iova_range *common = eal_malloc(sizeof(*common));
 	int n = 1;
 
 	if (!common)
@@ -112,7 +112,7 @@ int ioas_set_aperture(const struct ioas_set *set, struct pl_iova_range **ranges)
 	for (unsigned int i = 0; i < set->nb; i++) {
 		const struct pl_ioas *m = set->members[i];
 		size_t room = (size_t)n + (size_t)m->nb_ranges + 1;
-		struct pl_iova_range *next = pl_inject_hit() ? NULL : malloc(room * sizeof(*next));
+		struct pl_iova_range *next = eal_malloc(room * sizeof(*next));
 
 		if (next)
 			n = intersect(common, n, m->ranges, m->nb_ranges, next);
@@ -206,7 +206,7 @@ static const struct pl_ioas_ops view_ops = {
 
 int ioas_set_view(const struct ioas_set *set, struct pl_ioas **out)
 {
-	struct set_view *view = pl_inject_hit() ? NULL : calloc(1, sizeof(*view));
+	struct set_view *view = eal_calloc(1, sizeof(*view));
 	int rc;
 
 	if (!view)

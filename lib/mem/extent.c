@@ -7,6 +7,7 @@
 #include <rte_common.h>
 
 #include "extent.h"
+#include "pl_alloc.h"
 #include "pl_inject.h"
 
 static int extent_cmp(const void *a, const void *b)
@@ -18,7 +19,7 @@ static int extent_cmp(const void *a, const void *b)
 
 static struct pl_extent *extent_new(uintptr_t va, size_t len)
 {
-	struct pl_extent *x = pl_inject_hit() ? NULL : calloc(1, sizeof(*x));
+	struct pl_extent *x = eal_calloc(1, sizeof(*x));
 
 	if (x != NULL) {
 		x->va = va;

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "mem_context.h"
-#include "pl_inject.h"
+#include "pl_alloc.h"
 #include "pl_log.h"
 
 static struct mem_context *context;
@@ -31,7 +31,7 @@ static void locks_destroy(struct mem_context *ctx)
 
 int mem_context_create(const struct ioas_set *spaces)
 {
-	struct mem_context *ctx = pl_inject_hit() ? NULL : calloc(1, sizeof(*ctx));
+	struct mem_context *ctx = eal_calloc(1, sizeof(*ctx));
 	int rc = 0;
 
 	if (!ctx)

@@ -12,7 +12,7 @@
 
 #include "extent.h"
 #include "mem_internal.h"
-#include "pl_inject.h"
+#include "pl_alloc.h"
 #include "pl_log.h"
 
 struct pl_p2p_heap {
@@ -41,7 +41,7 @@ int pl_p2p_heap_create(const char *owner, enum pl_mem_kind kind, void *va, size_
 	    __builtin_add_overflow((uintptr_t)va, len - 1, &last))
 		return pl_fail(-EINVAL, "%s: %zu bytes of %s at %p are not whole pages of %u bytes",
 			       owner, len, pl_mem_kind_name(kind), va, PL_P2P_PAGE);
-	heap = pl_inject_hit() ? NULL : calloc(1, sizeof(*heap));
+	heap = eal_calloc(1, sizeof(*heap));
 	if (heap == NULL)
 		return pl_fail(-ENOMEM, "no memory for the heap over the %s of %s",
 			       pl_mem_kind_name(kind), owner);

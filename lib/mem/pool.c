@@ -15,6 +15,7 @@
 
 #include "mem_context.h"
 #include "mem_private.h"
+#include "pl_alloc.h"
 #include "pl_inject.h"
 #include "pl_log.h"
 
@@ -87,7 +88,7 @@ static int chunk_create(struct mem_context *ctx, int sort, void *va, size_t len,
 			struct mem_chunk **out)
 {
 	const struct rte_memseg_list *msl = rte_mem_virt2memseg_list(va);
-	struct mem_chunk *c = pl_inject_hit() ? NULL : calloc(1, sizeof(*c));
+	struct mem_chunk *c = eal_calloc(1, sizeof(*c));
 	int ret = -ENOMEM;
 
 	if (!c) {

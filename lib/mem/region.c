@@ -7,7 +7,7 @@
 
 #include "mem_context.h"
 #include "mem_private.h"
-#include "pl_inject.h"
+#include "pl_alloc.h"
 #include "pl_log.h"
 
 static uintptr_t first_byte(const struct pl_mem_info *r)
@@ -43,7 +43,7 @@ static int grow(struct mem_regions *r)
 
 	if (r->count < r->capacity)
 		return 0;
-	bigger = pl_inject_hit() ? NULL : realloc(r->table, want * sizeof(*r->table));
+	bigger = eal_realloc(r->table, want * sizeof(*r->table));
 	if (!bigger)
 		return pl_fail(-ENOMEM, "no memory for a table of %zu regions", want);
 	r->table = bigger;

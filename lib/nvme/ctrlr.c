@@ -9,8 +9,8 @@
 #include <string.h>
 
 #include "nvme_internal.h"
+#include "pl_alloc.h"
 #include "pl_clock.h"
-#include "pl_inject.h"
 #include "pl_log.h"
 #include "pl_stop.h"
 
@@ -283,7 +283,7 @@ static int after_first(struct pl_nvme_ctrlr *c)
 
 int nvme_ctrlr_start(struct nvme_transport *t, uint32_t number, struct pl_nvme_ctrlr **out)
 {
-	struct pl_nvme_ctrlr *c = pl_inject_hit() ? NULL : aligned_alloc(64, RTE_ALIGN(sizeof(*c), 64));
+	struct pl_nvme_ctrlr *c = eal_aligned_alloc(64, RTE_ALIGN(sizeof(*c), 64));
 	char why[512];
 	int rc;
 

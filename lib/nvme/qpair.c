@@ -6,7 +6,7 @@
 #include <rte_random.h>
 
 #include "nvme_internal.h"
-#include "pl_inject.h"
+#include "pl_alloc.h"
 #include "pl_log.h"
 
 #define DEFAULT_ENTRIES 256u
@@ -17,8 +17,7 @@
 struct pl_nvme_qpair *nvme_qpair_alloc(struct pl_nvme_ctrlr *ctrlr, uint16_t qid, uint32_t entries,
 				       uint32_t max_xfer)
 {
-	struct pl_nvme_qpair *qp =
-		pl_inject_hit() ? NULL : aligned_alloc(RTE_CACHE_LINE_SIZE, sizeof(*qp));
+	struct pl_nvme_qpair *qp = eal_aligned_alloc(RTE_CACHE_LINE_SIZE, sizeof(*qp));
 
 	if (!qp) {
 		pl_fail(-ENOMEM, "%s: queue %u: no memory for what it keeps of its commands",

@@ -5,7 +5,7 @@
 
 #include "iommu_backend.h"
 #include "p2p_driver.h"
-#include "pl_inject.h"
+#include "pl_alloc.h"
 #include "pl_log.h"
 #include "pl_subsystem.h"
 
@@ -56,7 +56,7 @@ static int p2p_check(const struct pl_eal_conf *conf)
 
 static int start_one(const struct pl_devarg *d)
 {
-	struct lender *l = pl_inject_hit() ? NULL : calloc(1, sizeof(*l));
+	struct lender *l = eal_calloc(1, sizeof(*l));
 	int rc;
 
 	if (!l)

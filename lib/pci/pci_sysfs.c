@@ -9,7 +9,7 @@
 
 #include "pci_group.h"
 #include "pci_sysfs.h"
-#include "pl_inject.h"
+#include "pl_alloc.h"
 #include "pl_log.h"
 
 #define RESOURCE_MEM 0x200u /* IORESOURCE_MEM */
@@ -48,7 +48,7 @@ int pci_sysfs_list(unsigned int class, char (**bdfs)[PCI_BDF_LEN])
 		    pci_sysfs_number(entry->d_name, "class", &value) ||
 		    (class != PCI_CLASS_ANY && value != class))
 			continue;
-		grown = pl_inject_hit() ? NULL : realloc(list, (n + 1) * sizeof(*list));
+		grown = eal_realloc(list, (n + 1) * sizeof(*list));
 		if (!grown) {
 			free(list);
 			closedir(dir);

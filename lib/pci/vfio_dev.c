@@ -19,6 +19,7 @@
 
 #include "pci_devctl.h"
 #include "pci_sysfs.h"
+#include "pl_alloc.h"
 #include "pl_inject.h"
 #include "pl_log.h"
 #include "vfio_cap.h"
@@ -31,7 +32,7 @@
 /* Region @index with its capabilities, for the caller to free. NULL with a message. */
 static struct vfio_region_info *region_info(struct vfio_dev *dev, uint32_t index)
 {
-	struct vfio_region_info *info = pl_inject_hit() ? NULL : calloc(1, REGION_INFO_MAX);
+	struct vfio_region_info *info = eal_calloc(1, REGION_INFO_MAX);
 
 	if (!info) {
 		pl_fail(-ENOMEM, "%s: no memory for region %u", dev->bdf, index);
@@ -222,7 +223,7 @@ bool vfio_dev_asked_back(const struct vfio_dev *dev)
 
 int vfio_dev_create(const char *bdf, struct vfio_dev **out)
 {
-	struct vfio_dev *dev = pl_inject_hit() ? NULL : calloc(1, sizeof(*dev));
+	struct vfio_dev *dev = eal_calloc(1, sizeof(*dev));
 
 	if (!dev)
 		return pl_fail(-ENOMEM, "%s: no memory for the device", bdf);

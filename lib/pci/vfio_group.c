@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "pci_group.h"
-#include "pl_inject.h"
+#include "pl_alloc.h"
 #include "pl_log.h"
 #include "vfio_group.h"
 #include "vfio_node.h"
@@ -41,7 +41,7 @@ int vfio_group_open(const struct vfio_dev *dev, const char *module, struct vfio_
 			*out = group;
 			return 0;
 		}
-	group = pl_inject_hit() ? NULL : calloc(1, sizeof(*group));
+	group = eal_calloc(1, sizeof(*group));
 	if (!group)
 		return pl_fail(-ENOMEM, "%s: no memory for its IOMMU group", dev->bdf);
 	fd = open_node(dev, module, name);

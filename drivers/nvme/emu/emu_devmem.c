@@ -10,6 +10,7 @@
 
 #include "emu.h"
 #include "mem_internal.h"
+#include "pl_alloc.h"
 #include "pl_inject.h"
 #include "pl_log.h"
 
@@ -76,8 +77,7 @@ static int devmem_init(struct emu_ctrlr *c, struct emu_devmem *m, const char *wh
 	m->fd = pl_inject_hit() ? -1 : memfd_create(c->t.name, MFD_CLOEXEC);
 	if (m->fd < 0 || pl_inject_hit() || ftruncate(m->fd, (off_t)len) < 0)
 		goto fail;
-	va = pl_inject_hit() ? MAP_FAILED
-			     : mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, m->fd, 0);
+	va = eal_mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, m->fd, 0);
 	if (va == MAP_FAILED)
 		goto fail;
 	/* Only advice */
@@ -203,7 +203,7 @@ int emu_mem_attach(struct nvme_func *t, unsigned int bir, uint64_t offset, size_
 	if (__atomic_load_n(&m->bus, __ATOMIC_RELAXED) != EMU_NO_WINDOW)
 		return pl_fail(-EBUSY, "%s: BAR %u is attached already; detach it first", t->name,
 			       bir);
-	if (pl_inject_hit() || mmap(va, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, m->fd,
+	if (eal_mmap(va, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, m->fd,
 				    (off_t)(offset - m->bar_off)) == MAP_FAILED)
 		return pl_fail(-ENOMEM, "%s: BAR %u cannot be mapped at %p: %s", t->name, bir, va,
 			       strerror(errno));

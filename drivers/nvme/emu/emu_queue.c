@@ -5,7 +5,7 @@
 #include <sys/mman.h>
 
 #include "emu.h"
-#include "pl_inject.h"
+#include "pl_alloc.h"
 #include "pl_log.h"
 
 #define NO_BAD_VALUE UINT32_MAX /* no doorbell value is this large */
@@ -18,13 +18,11 @@ int emu_doorbells_init(struct emu_ctrlr *c)
 
 	/* All of the last page can be written, so all of it is looked at. */
 	len = (len + EMU_PAGE - 1) / EMU_PAGE * EMU_PAGE;
-	db = pl_inject_hit()
-		     ? MAP_FAILED
-		     : mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	db = eal_mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (db == MAP_FAILED)
 		return pl_fail(-ENOMEM, "%s: no memory for doorbells", c->t.name);
 	c->nslots = (uint32_t)(len / stride);
-	c->stray = pl_inject_hit() ? NULL : calloc(c->nslots, sizeof(*c->stray));
+	c->stray = eal_calloc(c->nslots, sizeof(*c->stray));
 	if (c->stray == NULL) {
 		munmap(db, len);
 		return pl_fail(-ENOMEM, "%s: no memory for doorbells", c->t.name);

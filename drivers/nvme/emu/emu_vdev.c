@@ -5,7 +5,7 @@
 #include <sys/mman.h>
 
 #include "emu.h"
-#include "pl_inject.h"
+#include "pl_alloc.h"
 #include "pl_log.h"
 
 static void close_media(struct emu_ctrlr *c)
@@ -149,7 +149,7 @@ NVME_FUNC(emu_ops)
 static int probe(const char *dev, const char *args, struct pl_ioas *ioas,
 		 struct nvme_func **transport)
 {
-	struct emu_ctrlr *c = pl_inject_hit() ? NULL : calloc(1, sizeof(*c));
+	struct emu_ctrlr *c = eal_calloc(1, sizeof(*c));
 	int err;
 
 	if (c == NULL)

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "media.h"
+#include "pl_alloc.h"
 #include "pl_inject.h"
 #include "pl_log.h"
 
@@ -183,7 +184,7 @@ static const struct emu_media_ops file_ops = {
 /* Opens and looks; @size becomes the namespace's. */
 static int file_open(const char *dev, const char *path, uint64_t *size, uint32_t bs)
 {
-	int fd = pl_inject_hit() ? (errno = EMFILE, -1) : open(path, O_RDWR | O_CLOEXEC);
+	int fd = eal_open(path, O_RDWR | O_CLOEXEC);
 	unsigned long long have, need = *size;
 	struct stat st;
 
@@ -280,11 +281,11 @@ static int take(const char *dev, const char *path, struct media_file *f)
 
 static struct media_file *alloc_file(void)
 {
-	struct media_file *f = pl_inject_hit() ? NULL : calloc(1, sizeof(*f));
+	struct media_file *f = eal_calloc(1, sizeof(*f));
 
 	if (f != NULL) {
-		f->bounce = pl_inject_hit() ? NULL : malloc(FILE_BOUNCE);
-		f->zeros = pl_inject_hit() ? NULL : calloc(1, FILE_BOUNCE);
+		f->bounce = eal_malloc(FILE_BOUNCE);
+		f->zeros = eal_calloc(1, FILE_BOUNCE);
 	}
 	if (f != NULL && f->bounce != NULL && f->zeros != NULL)
 		return f;

@@ -6,7 +6,7 @@
 #include <sys/mman.h>
 
 #include "media.h"
-#include "pl_inject.h"
+#include "pl_alloc.h"
 #include "pl_log.h"
 
 struct media_ram {
@@ -108,13 +108,12 @@ static const struct emu_media_ops ram_ops = {
 
 int emu_media_ram_open(const char *dev, uint64_t size, bool populate, struct emu_media **media)
 {
-	struct media_ram *r = pl_inject_hit() ? NULL : calloc(1, sizeof(*r));
+	struct media_ram *r = eal_calloc(1, sizeof(*r));
 	void *base;
 
 	if (r == NULL)
 		return pl_fail(-ENOMEM, "%s: no memory for a namespace", dev);
-	base = pl_inject_hit() ? MAP_FAILED
-			       : mmap(NULL, size, PROT_READ | PROT_WRITE,
+	base = eal_mmap(NULL, size, PROT_READ | PROT_WRITE,
 				      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (base == MAP_FAILED) {
 		free(r);

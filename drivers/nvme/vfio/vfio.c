@@ -15,7 +15,7 @@
 #include "iommu_backend.h"
 #include "nvme_func.h"
 #include "pci_sysfs.h"
-#include "pl_inject.h"
+#include "pl_alloc.h"
 #include "pl_log.h"
 #include "pl_number.h"
 #include "vfio_dev.h"
@@ -116,7 +116,7 @@ static int map_bar0(struct vfio_func *v)
 static int vfio_probe(const char *dev, const char *text, struct pl_ioas *ioas,
 		      struct nvme_func **out)
 {
-	struct vfio_func *v = pl_inject_hit() ? NULL : calloc(1, sizeof(*v));
+	struct vfio_func *v = eal_calloc(1, sizeof(*v));
 	struct vfio_args args;
 	long long node;
 	int rc;

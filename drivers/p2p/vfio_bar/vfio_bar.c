@@ -16,7 +16,7 @@
 #include "mem_internal.h"
 #include "p2p_driver.h"
 #include "pci_sysfs.h"
-#include "pl_inject.h"
+#include "pl_alloc.h"
 #include "pl_log.h"
 #include "pl_number.h"
 #include "vfio_dev.h"
@@ -225,7 +225,7 @@ static const struct pl_p2p_ops bar_ops = {
 
 static int bar_probe(const char *bdf, const char *text, struct pl_ioas *ioas, struct pl_p2p **out)
 {
-	struct bar_lender *l = pl_inject_hit() ? NULL : calloc(1, sizeof(*l));
+	struct bar_lender *l = eal_calloc(1, sizeof(*l));
 	int rc;
 
 	if (!l)

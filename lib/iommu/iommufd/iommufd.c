@@ -20,6 +20,7 @@
 #include "map_counters.h"
 #include "map_errno.h"
 #include "pci_group.h"
+#include "pl_alloc.h"
 #include "pl_inject.h"
 #include "pl_log.h"
 #include "vfio_cdev.h"
@@ -71,7 +72,7 @@ static int iommufd_check(const char *args)
 static int iommufd_create(const char *args, struct pl_ioas **out)
 {
 	struct iommu_ioas_alloc alloc = { .size = sizeof(alloc) };
-	struct iommufd_ioas *ioas = pl_inject_hit() ? NULL : calloc(1, sizeof(*ioas));
+	struct iommufd_ioas *ioas = eal_calloc(1, sizeof(*ioas));
 	int rc;
 
 	RTE_SET_USED(args);
@@ -153,8 +154,7 @@ static int iommufd_aperture(const struct pl_ioas *base, struct pl_iova_range **r
 				       offsetof(struct pl_iova_range, last),
 		       "ranges are read in place");
 	for (int i = 0; i < ATTEMPTS && rc == -EMSGSIZE; i++) {
-		struct iommu_iova_range *found =
-			pl_inject_hit() ? NULL : calloc(count, sizeof(*found));
+		struct iommu_iova_range *found = eal_calloc(count, sizeof(*found));
 
 		if (!found)
 			return pl_fail(-ENOMEM, "no memory for an aperture of %u ranges", count);

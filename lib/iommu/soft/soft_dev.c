@@ -8,7 +8,7 @@
 #include <rte_branch_prediction.h>
 #include <rte_common.h>
 
-#include "pl_inject.h"
+#include "pl_alloc.h"
 #include "pl_log.h"
 #include "soft_internal.h"
 
@@ -22,7 +22,7 @@ int pl_soft_attach(struct pl_ioas *base, const char *name, struct pl_soft_dev **
 			       "%s is emulated and needs the soft IOMMU, not %s: use --iommu=soft",
 			       name, base->ops->name);
 	ioas = container_of(base, struct pl_soft_ioas, base);
-	dev = pl_inject_hit() ? NULL : calloc(1, sizeof(*dev));
+	dev = eal_calloc(1, sizeof(*dev));
 	if (dev == NULL)
 		return pl_fail(-ENOMEM, "no memory to attach %s to the soft IOMMU", name);
 	dev->ioas = ioas;

@@ -18,6 +18,7 @@
 #include <rte_common.h>
 #include <rte_kvargs.h>
 
+#include "pl_alloc.h"
 #include "pl_inject.h"
 #include "pl_log.h"
 #include "soft_internal.h"
@@ -123,7 +124,7 @@ static int soft_create(const char *args, struct pl_ioas **out)
 	ret = parse_args(args, &width);
 	if (ret != 0)
 		return ret;
-	ioas = pl_inject_hit() ? NULL : calloc(1, sizeof(*ioas));
+	ioas = eal_calloc(1, sizeof(*ioas));
 	if (ioas == NULL)
 		return pl_fail(-ENOMEM, "no memory for a soft IO address space");
 	ioas->base.ops = &pl_soft_ioas_ops;
@@ -169,7 +170,7 @@ static void soft_destroy(struct pl_ioas *base)
 static int soft_aperture(const struct pl_ioas *base, struct pl_iova_range **ranges)
 {
 	enum { BELOW_MSI, ABOVE_MSI, COUNT };
-	struct pl_iova_range *r = pl_inject_hit() ? NULL : malloc(COUNT * sizeof(*r));
+	struct pl_iova_range *r = eal_malloc(COUNT * sizeof(*r));
 
 	if (!r)
 		return pl_fail(-ENOMEM, "no memory for the soft IOMMU's aperture");
@@ -243,7 +244,7 @@ static int soft_map(struct pl_ioas *base, uint64_t iova, void *va, size_t len, u
 	struct mapping *m;
 	int ret;
 
-	m = pl_inject_hit() ? NULL : malloc(sizeof(*m));
+	m = eal_malloc(sizeof(*m));
 	if (m == NULL)
 		return pl_fail(-ENOMEM, "no memory to record a mapping of %zu bytes", len);
 	*m = (struct mapping){ .iova = iova, .last = iova + len - 1 };

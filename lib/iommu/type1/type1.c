@@ -18,6 +18,7 @@
 #include "map_counters.h"
 #include "map_errno.h"
 #include "pci_group.h"
+#include "pl_alloc.h"
 #include "pl_inject.h"
 #include "pl_log.h"
 #include "vfio_cap.h"
@@ -80,7 +81,7 @@ static int type1_check(const char *args)
 
 static int type1_create(const char *args, struct pl_ioas **out)
 {
-	struct type1_ioas *ioas = pl_inject_hit() ? NULL : calloc(1, sizeof(*ioas));
+	struct type1_ioas *ioas = eal_calloc(1, sizeof(*ioas));
 	int rc;
 
 	RTE_SET_USED(args);
@@ -159,7 +160,7 @@ static struct vfio_iommu_type1_info *container_info(const struct type1_ioas *ioa
 	uint32_t size = INFO_FIRST;
 
 	for (int i = 0; i < ATTEMPTS; i++) {
-		struct vfio_iommu_type1_info *info = pl_inject_hit() ? NULL : calloc(1, size);
+		struct vfio_iommu_type1_info *info = eal_calloc(1, size);
 
 		if (!info) {
 			pl_fail(-ENOMEM, "no memory for what VFIO_IOMMU_GET_INFO answers");
@@ -192,7 +193,7 @@ static int type1_aperture(const struct pl_ioas *base, struct pl_iova_range **ran
 	if (!info)
 		return n;
 	if (cap)
-		r = pl_inject_hit() ? NULL : calloc(cap->nr_iovas + 1u, sizeof(*r));
+		r = eal_calloc(cap->nr_iovas + 1u, sizeof(*r));
 	if (r) {
 		n = (int)cap->nr_iovas;
 		for (int i = 0; i < n; i++)

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "nvme_pcie.h"
-#include "pl_inject.h"
+#include "pl_alloc.h"
 #include "pl_log.h"
 
 static struct nvme_func *func_of(const struct nvme_transport *t)
@@ -24,7 +24,7 @@ static int pcie_check(const struct nvme_transport_ops *self, const char *dev, co
 static int pcie_probe(const struct nvme_transport_ops *self, const char *dev, const char *args,
 		      struct pl_ioas *ioas, struct nvme_transport **t)
 {
-	struct nvme_pcie *p = pl_inject_hit() ? NULL : calloc(1, sizeof(*p));
+	struct nvme_pcie *p = eal_calloc(1, sizeof(*p));
 	int rc;
 
 	if (!p)
