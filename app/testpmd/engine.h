@@ -60,10 +60,10 @@ struct engine_report {
 
 /* An option that belongs to one engine; it takes a value. */
 struct engine_option {
-	const char *name;   /* the long form, without dashes */
-	int letter;         /* the short form; 0: none */
-	const char *help;   /* lines of the usage text; NULL: another option's tell */
-	const char *before; /* the common option that they stand before */
+	const char *longopt; /* the long form, without dashes */
+	int letter;          /* the short form; 0: none */
+	const char *help;    /* lines of the usage text; NULL: another option's tell */
+	const char *before;  /* the common option that they stand before */
 
 	/* 0, or -EINVAL with app_fail(). @arg outlives @o. */
 	int (*parse)(const char *arg, struct testpmd_opts *o);
@@ -74,7 +74,6 @@ struct engine_option {
 };
 
 struct engine {
-	const char *name;
 	int rank;             /* where its workloads stand in lists: lower ones first */
 	unsigned int poll_us; /* how long poll need not be called again */
 
@@ -87,7 +86,7 @@ struct engine {
 	const char *count_help; /* "copies" */
 	const char *help;       /* closing lines; may be NULL */
 	const char *ends;       /* the options that say what it runs on: "--src and --dst" */
-	const struct engine_option *options; /* its own; the last has no name; may be NULL */
+	const struct engine_option *options; /* its own; the last has no longopt; may be NULL */
 
 	/* Fills what its options have where they are left out. May be NULL. */
 	void (*defaults)(struct testpmd_opts *o);

@@ -61,7 +61,8 @@ struct given {
 static const struct engine_option *engine_option(unsigned int i, const struct engine **owner)
 {
 	for (unsigned int e = 0; (*owner = engine_get(e)) != NULL; e++)
-		for (const struct engine_option *opt = (*owner)->options; opt && opt->name; opt++)
+		for (const struct engine_option *opt = (*owner)->options; opt && opt->longopt;
+		     opt++)
 			if (!i--)
 				return opt;
 	return NULL;
@@ -164,7 +165,7 @@ static void make_syntax(struct syntax *s)
 		add_option(s, n, common[n].name, common[n].has_arg, common[n].val);
 	for (unsigned int i = 0;
 	     i < MAX_ENGINE_OPTIONS && (opt = engine_option(i, &engine)) != NULL; i++)
-		add_option(s, n++, opt->name, required_argument,
+		add_option(s, n++, opt->longopt, required_argument,
 			   opt->letter ? opt->letter : OPT_ENGINES + (int)i);
 }
 
@@ -248,7 +249,7 @@ static int check_engine_options(const struct testpmd_opts *o, uint64_t given)
 		if (opt->goes)
 			rc = opt->goes(o);
 		else if (owner != o->workload->engine)
-			rc = app_fail(-EINVAL, "--%s: only for -w %s, not for -w %s", opt->name,
+			rc = app_fail(-EINVAL, "--%s: only for -w %s, not for -w %s", opt->longopt,
 				      workload_names(owner, names, sizeof(names)),
 				      o->workload->name);
 	}

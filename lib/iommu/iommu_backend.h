@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The seam under lib/iommu: one const ops table per backend, registered by a constructor. Adding a
- * backend is adding a folder.
+ * The seam under lib/iommu: an address space is of a backend, and a backend is one const table of
+ * operations that registers itself. Nothing outside a backend's folder names it: it is found by the
+ * family of devices it serves, its rank and what its spaces can. Adding one is adding a folder, and
+ * its files to meson.build.
  */
 #ifndef PL_IOMMU_BACKEND_H
 #define PL_IOMMU_BACKEND_H

@@ -87,10 +87,12 @@ static int open_family(enum pl_ioas_family family, const struct pl_eal_conf *con
 	if (strcmp(conf->iommu.name, "auto") != 0)
 		ops = ioas_backend_find(conf->iommu.name); /* there is one: iommu_check() */
 	/* The choice is for the family that its backend serves. */
-	if (ops && ops->family == family)
+	if (ops && ops->family == family) {
+		PL_LOG(INFO, "IOMMU backend %s: asked for", ops->name);
 		rc = ioas_open(ops, conf->iommu.args, conf, &ioas);
-	else
+	} else {
 		rc = ioas_open_auto(family, IOAS_CAP_PEER, conf, &ioas);
+	}
 	if (rc == 0)
 		rc = ioas_publish(ioas, names[family]);
 	if (rc == 0)

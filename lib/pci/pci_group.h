@@ -36,7 +36,7 @@ enum pci_remap pci_remap_state(void);
 
 /*
  * What the kernel meant when it refused @bdf or its group with @err, on the way that is guarded by
- * @module's (iommufd, vfio_iommu_type1) allow_unsafe_interrupts. A negative errno of pl_err.h's with
+ * the kernel module @module's allow_unsafe_interrupts. A negative errno of pl_err.h's with
  * a message: -EBUSY if a member of the group is bound to a kernel driver or another process has it
  * open, who is named if that can be known; -EACCES if interrupts are not remapped; -ENOTSUP.
  */

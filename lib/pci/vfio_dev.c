@@ -21,6 +21,7 @@
 #include "pci_sysfs.h"
 #include "pl_inject.h"
 #include "pl_log.h"
+#include "vfio_cap.h"
 #include "vfio_dev.h"
 #include "vfio_uapi.h"
 
@@ -273,34 +274,26 @@ uint64_t vfio_dev_bar_size(struct vfio_dev *dev, unsigned int bar)
 	return size;
 }
 
-static const struct vfio_info_cap_header *find_cap(const struct vfio_region_info *info, uint16_t id)
-{
-	uint32_t at = info->flags & VFIO_REGION_INFO_FLAG_CAPS ? info->cap_offset : 0;
-
-	while (at >= sizeof(*info) && at <= info->argsz - sizeof(struct vfio_info_cap_header)) {
-		const struct vfio_info_cap_header *cap =
-			(const void *)((const char *)info + at);
-
-		if (cap->id == id)
-			return cap;
-		if (cap->next <= at) /* the chain only goes forward */
-			break;
-		at = cap->next;
-	}
-	return NULL;
-}
-
 /* Whether the kernel lets [offset, offset + len) be mapped: with holes, it lists the areas. */
 static bool mappable(const struct vfio_region_info *info, uint64_t offset, uint64_t len)
 {
+	const struct vfio_answer answer = {
+		.info = info,
+		.head = sizeof(*info),
+		.argsz = info->argsz,
+		.first = info->flags & VFIO_REGION_INFO_FLAG_CAPS ? info->cap_offset : 0,
+	};
 	const struct vfio_region_info_cap_sparse_mmap *sparse;
+	size_t room;
 
 	if (!(info->flags & VFIO_REGION_INFO_FLAG_MMAP) || offset > info->size ||
 	    len > info->size - offset)
 		return false;
-	sparse = (const void *)find_cap(info, VFIO_REGION_INFO_CAP_SPARSE_MMAP);
+	sparse = vfio_cap_find(&answer, VFIO_REGION_INFO_CAP_SPARSE_MMAP, sizeof(*sparse), &room);
 	if (!sparse)
 		return true;
+	if (sparse->nr_areas > (room - sizeof(*sparse)) / sizeof(sparse->areas[0]))
+		return false;
 	for (uint32_t i = 0; i < sparse->nr_areas; i++)
 		if (offset >= sparse->areas[i].offset &&
 		    offset + len <= sparse->areas[i].offset + sparse->areas[i].size)

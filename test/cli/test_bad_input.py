@@ -82,6 +82,8 @@ NVME_COPY = [
     ("value: queues", (*BOTH, "nvme_emu2,size=1M,queues=65"), PAIR, ["queues=65", "64"]),
     ("value: ns", (*BOTH, "nvme_emu2,size=1M,ns=33"), PAIR, ["ns=33", "32"]),
     ("value: drop", (*BOTH, "nvme_emu2,size=1M,drop=x"), PAIR, ["drop=x", "number"]),
+    ("value: fault", (*BOTH, "nvme_emu2,size=1M,fault=point:command/action:fail"), PAIR,
+     ["action:fail", "accepted: status, medium"]),
 
     # Files
     ("file that does not exist", (SRC, "nvme_emu1,path=none.img"), PAIR, ["none.img"]),

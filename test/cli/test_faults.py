@@ -97,6 +97,15 @@ def write_errors_fail_the_copy_with_their_status(t):
 
 
 @case
+def a_rule_fails_the_read_that_it_names(t):
+    images(t)
+    rule = "fault=point:command/opcode:read/lba:4096-4099/action:status/arg:0x281"
+    _, run = failed(t, ("nvme_emu0,path=src.img,%s" % rule, "nvme_emu1,path=dst.img,cmb=1M"))
+    t.check("read of " in run.stderr and "at LBA 4096" in run.stderr, run)
+    t.check("Unrecovered Read Error" in run.stderr and "sct 2" in run.stderr, run)
+
+
+@case
 def testpmd_reports_errors(t):
     images(t)
     report, run = t.json("peerlane-testpmd", ("nvme_emu0,path=src.img,err=7",), "-w", "randread",

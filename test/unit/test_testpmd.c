@@ -141,7 +141,7 @@ static int sing_check(const struct testpmd_opts *o)
 }
 
 static const struct engine_option sing_options[] = {
-	{ .name = "pitch",
+	{ .longopt = "pitch",
 	  .letter = 'P',
 	  .help = "  -P, --pitch N\n",
 	  .before = "seed",
@@ -150,7 +150,6 @@ static const struct engine_option sing_options[] = {
 };
 
 static const struct engine sing_engine = {
-	.name = "sing",
 	.rank = 100,
 	.bs = 512,
 	.bs_text = "512",

@@ -26,6 +26,7 @@
 #include "pl_log.h"
 #include "pl_subsystem.h"
 #include "tree.h"
+#include "vfio_cap.h"
 #include "vfio_dev.h"
 #include "vfio_uapi.h"
 
@@ -385,12 +386,50 @@ static void test_unwinds(void **state)
 	}
 }
 
+/* ---- the chain of capabilities behind an answer ---- */
+
+static void test_capabilities(void **state)
+{
+	static const struct {
+		uint32_t argsz, first, next;
+		bool found;
+	} rows[] = {
+		{ 64, 32, 48, true },        { 64, 48, 0, true },
+		{ 60, 32, 48, false },                             /* ends before the answer does */
+		{ 64, 32, 0, false },                              /* the chain ends */
+		{ 64, 0, 48, false },        { 64, 8, 48, false }, /* inside the structure */
+		{ 64, 32, 32, false },                             /* a circle */
+		{ 64, 32, 16, false },                             /* backwards */
+		{ 64, 32, 60, false },                             /* no room for a header */
+		{ 64, 32, 1u << 31, false }, { 64, UINT32_MAX, 48, false },
+	};
+	uint64_t info[8];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct vfio_info_cap_header *caps = (void *)&info[4];
+		struct vfio_answer answer = { info, 32, rows[i].argsz, rows[i].first };
+		const void *cap;
+		size_t room = 0;
+
+		memset(info, 0, sizeof(info));
+		caps[0] = (struct vfio_info_cap_header){ .id = 1, .next = rows[i].next };
+		caps[2] = (struct vfio_info_cap_header){ .id = 2, .next = 32 }; /* a circle */
+		((struct vfio_info_cap_header *)info)[1].id = 2; /* no part of any chain */
+		cap = vfio_cap_find(&answer, 2, 16, &room);
+		if (cap != (rows[i].found ? &info[6] : NULL) || (cap && room != 16))
+			fail_msg("row %zu", i);
+		assert_null(vfio_cap_find(&answer, 3, 8, &room));
+	}
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, start, stop)
 	const struct CMUnitTest tests[] = {
-		TEST(test_character_devices), TEST(test_groups),  TEST(test_without_peers),
-		TEST(test_refused),           TEST(test_unwinds),
+		TEST(test_character_devices), TEST(test_groups),
+		TEST(test_without_peers),     TEST(test_refused),
+		TEST(test_unwinds),           cmocka_unit_test(test_capabilities),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -298,16 +298,16 @@ static void copy_defaults(struct testpmd_opts *o)
 
 static const struct engine_option copy_options[] = {
 	{
-		.name = "src",
+		.longopt = "src",
 		.help = "      --src, --dst TARGET of a copy: DEVICE... as above or " APP_FILE_FORM
 			"\n"
 			"                          (the first two devices)\n",
 		.before = "json",
 		.parse = parse_src,
 	},
-	{ .name = "dst", .parse = parse_dst },
+	{ .longopt = "dst", .parse = parse_dst },
 	{
-		.name = "via",
+		.longopt = "via",
 		.help = "      --via WAY           of a copy: auto, dst, src, host or a device "
 			"(auto)\n",
 		.before = "json",
@@ -338,7 +338,6 @@ static const struct workload *copy_workload_get(unsigned int i)
 }
 
 static const struct engine copy_engine = {
-	.name = "copy",
 	.rank = 1,
 	.bs = 128u << 10,
 	.bs_text = "128K",

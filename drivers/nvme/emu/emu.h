@@ -240,7 +240,7 @@ static inline volatile uint32_t *emu_doorbell(const struct emu_ctrlr *c, uint32_
 extern const char emu_usage[];
 int emu_conf_parse(const char *dev, const char *args, struct emu_conf *conf);
 
-/* emu_ctrlr.c: registers */
+/* emu_registers.c */
 void emu_regs_init(struct emu_ctrlr *c);
 uint32_t emu_read32(struct nvme_func *t, uint32_t off);
 uint64_t emu_read64(struct nvme_func *t, uint32_t off);
@@ -272,7 +272,8 @@ void emu_sq_close(struct emu_ctrlr *c, struct emu_sq *sq);
 void emu_cq_close(struct emu_ctrlr *c, struct emu_cq *cq);
 bool emu_pending(const struct emu_ctrlr *c); /* any thread: whether commands wait */
 /* The next commands: up to *@n, as many as lie in one run. *@n becomes how many. */
-uint16_t emu_sq_fetch(struct emu_ctrlr *c, struct emu_sq *sq, struct pl_nvme_sqe *sqes, uint32_t *n);
+uint16_t emu_sq_fetch(struct emu_ctrlr *c, struct emu_sq *sq, struct pl_nvme_sqe *sqes,
+		      uint32_t *n);
 uint32_t emu_sq_waiting(struct emu_ctrlr *c, struct emu_sq *sq); /* commands, by the doorbell */
 uint32_t emu_cq_room(struct emu_ctrlr *c, struct emu_cq *cq);
 bool emu_cq_at(const struct emu_ctrlr *c, uint64_t page);
@@ -356,7 +357,7 @@ uint16_t emu_nvm_copy(struct emu_ctrlr *c, struct emu_cmd *cmd);
 /* What a write owes the host after its data are with the medium: FUA, or a disabled cache. */
 uint16_t emu_write_through(struct emu_ctrlr *c, const struct emu_ns *ns, bool fua);
 
-/* emu_cmb.c: the controller's own memory */
+/* emu_devmem.c: the controller's own memory */
 int emu_devmem_init(struct emu_ctrlr *c);
 void emu_devmem_fini(struct emu_ctrlr *c);
 uint32_t emu_cmbloc(const struct emu_conf *conf);

@@ -20,6 +20,7 @@
 #include "pci_group.h"
 #include "pl_inject.h"
 #include "pl_log.h"
+#include "vfio_cap.h"
 #include "vfio_group.h"
 #include "vfio_node.h"
 #include "vfio_uapi.h"
@@ -137,21 +138,19 @@ static int type1_attach(struct pl_ioas *base, struct vfio_dev *dev)
 static const struct vfio_iommu_type1_info_cap_iova_range *
 iova_cap(const struct vfio_iommu_type1_info *info)
 {
-	uint32_t at = info->flags & VFIO_IOMMU_INFO_CAPS ? info->cap_offset : 0;
+	const struct vfio_answer answer = {
+		.info = info,
+		.head = sizeof(*info),
+		.argsz = info->argsz,
+		.first = info->flags & VFIO_IOMMU_INFO_CAPS ? info->cap_offset : 0,
+	};
 	const struct vfio_iommu_type1_info_cap_iova_range *cap;
+	size_t room;
 
-	while (at >= sizeof(*info) && at <= info->argsz - sizeof(*cap)) {
-		cap = (const void *)((const char *)info + at);
-		if (cap->header.id == VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE)
-			return cap->nr_iovas <= (info->argsz - at - sizeof(*cap)) /
-							sizeof(cap->iova_ranges[0])
-				       ? cap
-				       : NULL;
-		if (cap->header.next <= at) /* the chain only goes forward */
-			break;
-		at = cap->header.next;
-	}
-	return NULL;
+	cap = vfio_cap_find(&answer, VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE, sizeof(*cap), &room);
+	if (!cap || cap->nr_iovas > (room - sizeof(*cap)) / sizeof(cap->iova_ranges[0]))
+		return NULL;
+	return cap;
 }
 
 /* The container's description with its capabilities, for the caller to free. NULL with a message. */

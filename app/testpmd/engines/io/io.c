@@ -343,7 +343,6 @@ static void destroy(void *run)
 }
 
 const struct engine io_engine = {
-	.name = "io",
 	.rank = 0,
 	.poll_us = 50,
 	.bs = 4096,

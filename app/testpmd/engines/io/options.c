@@ -67,7 +67,7 @@ static int mix_goes(const struct testpmd_opts *o)
 
 const struct engine_option io_options[] = {
 	{
-		.name = "rwmixread",
+		.longopt = "rwmixread",
 		.letter = 'M',
 		.help = "  -M, --rwmixread PCT     share of reads of rw and randrw (50)\n",
 		.before = "time",
@@ -75,7 +75,7 @@ const struct engine_option io_options[] = {
 		.goes = mix_goes,
 	},
 	{
-		.name = "devices",
+		.longopt = "devices",
 		.help = "      --devices LIST      DEVICE[:NSID[:SLBA[+NLB]]],... (all namespaces "
 			"of "
 			"all devices)\n",

@@ -109,7 +109,7 @@ PL_API int pl_ioas_map(struct pl_ioas *ioas, void *va, size_t len, uint32_t prot
  * that is not a device's; blocks until no access is under way.
  *
  * @return 0; -ENOENT if no mapping starts there; -EINVAL if the length is not the mapping's. Only
- *   "soft" has then left it alone: to the kernel a longer range ends every mapping within.
+ *   the software IOMMU has then left it alone: to the kernel a longer range ends every mapping within.
  */
 PL_API int pl_ioas_unmap(struct pl_ioas *ioas, void *va, size_t len);
 
