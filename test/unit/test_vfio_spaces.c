@@ -15,9 +15,12 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
+
+#include <peerlane/pl_eal.h>
 
 #include "iommu_backend.h"
 #include "iommufd/iommufd_uapi.h"
@@ -34,12 +37,17 @@
 #define STEP   0x10000u
 #define RANGES 100u
 
+#define BAR_AT  4096
+#define BAR_LEN 16384
+
 /* Two functions of one group, and one of another. */
 static char bdfs[3][PCI_BDF_LEN] = { "0000:01:00.0", "0000:01:00.1", "0000:02:00.0" };
 static char no_args[] = "";
 
 static struct {
-	bool no_iommufd, no_container, dma_bufs;
+	bool no_iommufd, no_container, dma_bufs, wide;
+	void (*at_map)(void);
+	unsigned int maps;
 	int bind_errno, group_errno;
 	unsigned int group_opens, cdev_opens, enters, types, binds, aperture_calls;
 } kernel;
@@ -52,12 +60,17 @@ int __real_ioctl(int fd, unsigned long request, ...);
 int __wrap_ioctl(int fd, unsigned long request, ...);
 int __wrap_eventfd(unsigned int count, int flags);
 
-/* A device's descriptor reads as its configuration space. */
+/* A device's descriptor reads as its configuration space, and behind it as a BAR that is all ones.
+ */
 static int node(void)
 {
 	int fd = memfd_create("node", MFD_CLOEXEC);
+	static uint8_t ones[BAR_LEN];
 
-	return fd >= 0 && ftruncate(fd, 4096) == 0 ? fd : -1;
+	memset(ones, 0xff, sizeof(ones));
+	if (fd < 0 || ftruncate(fd, BAR_AT) || pwrite(fd, ones, BAR_LEN, BAR_AT) != BAR_LEN)
+		return -1;
+	return fd;
 }
 
 static int refuse(int err)
@@ -68,6 +81,9 @@ static int refuse(int err)
 
 int __wrap_open64(const char *path, int flags, ...)
 {
+	mode_t mode;
+	va_list ap;
+
 	if (strcmp(path, "/dev/iommu") == 0)
 		return kernel.no_iommufd ? refuse(ENOENT) : node();
 	if (strcmp(path, "/dev/vfio/vfio") == 0)
@@ -80,7 +96,10 @@ int __wrap_open64(const char *path, int flags, ...)
 		kernel.group_opens++;
 		return kernel.group_errno ? refuse(kernel.group_errno) : node();
 	}
-	return __real_open64(path, flags, 0);
+	va_start(ap, flags);
+	mode = flags & (O_CREAT | O_TMPFILE) ? va_arg(ap, mode_t) : 0;
+	va_end(ap);
+	return __real_open64(path, flags, mode);
 }
 
 /* Nobody asks for a device back. */
@@ -97,6 +116,11 @@ static int iova_ranges(struct iommu_ioas_iova_ranges *query)
 	uint32_t room = query->num_iovas;
 
 	kernel.aperture_calls++;
+	if (kernel.wide) {
+		r[0] = (struct iommu_iova_range){ 0x1000, (1ull << 48) - 1 };
+		query->num_iovas = 1;
+		return 0;
+	}
 	for (uint32_t i = 0; i < RANGES && i < room; i++)
 		r[i] = (struct iommu_iova_range){ BASE + i * STEP, BASE + i * STEP + 0xfff };
 	query->num_iovas = RANGES;
@@ -138,8 +162,9 @@ static int of_device(unsigned long request, void *arg)
 
 	switch (request) {
 	case VFIO_DEVICE_GET_REGION_INFO:
-		info->offset = 0;
-		info->size = 4096;
+		info->offset = info->index == VFIO_PCI_CONFIG_REGION_INDEX ? 0 : BAR_AT;
+		info->size = BAR_LEN;
+		info->flags = VFIO_REGION_INFO_FLAG_MMAP;
 		return 0;
 	case VFIO_DEVICE_FEATURE:
 		return kernel.dma_bufs ? 0 : refuse(ENOTTY);
@@ -181,7 +206,13 @@ int __wrap_ioctl(int fd, unsigned long request, ...)
 	case VFIO_GROUP_GET_DEVICE_FD:
 		return node();
 	case IOMMU_IOAS_MAP:
+		kernel.maps++;
+		if (kernel.at_map)
+			kernel.at_map();
+		return 0;
 	case IOMMU_IOAS_UNMAP:
+		kernel.maps--;
+		return 0;
 	case VFIO_IOMMU_MAP_DMA:
 	case VFIO_IOMMU_UNMAP_DMA:
 	case VFIO_DEVICE_SET_IRQS:
@@ -386,6 +417,54 @@ static void test_unwinds(void **state)
 	}
 }
 
+/* ---- a process with devices of both families ---- */
+
+static unsigned int shared_maps;
+
+static void look_at_spaces(void)
+{
+	struct pl_ioas *pci = pl_ioas_get("pci"), *emulated = pl_ioas_get("emulated");
+
+	if (pci && emulated && pl_ioas_next(pci) == emulated && !pl_ioas_next(emulated) &&
+	    pl_ioas_of_family(PL_IOAS_PCI) == pci &&
+	    pl_ioas_of_family(PL_IOAS_EMULATED) == emulated && pl_ioas_default() != pci &&
+	    pl_ioas_default() != emulated && ioas_device(pci, bdfs[0]))
+		shared_maps++;
+}
+
+/* The PCI controller is gone, so the start fails when everything below it stands. 0: as expected.
+ */
+static int both_families(void)
+{
+	char args[][32] = { "test", "--no-huge", "-m64", "-a0000:01:00.0",
+			    "--vdev=nvme_emu0,size=1M" };
+	char *argv[6] = { args[0], args[1], args[2], args[3], args[4], NULL };
+	int rc;
+
+	kernel.wide = true;
+	kernel.at_map = look_at_spaces;
+	rc = pl_eal_init(5, argv);
+	if (rc == -ENODEV && shared_maps > 0 && kernel.maps == 0 && kernel.binds == 1 &&
+	    !pl_ioas_default() && !pl_ioas_next(NULL) && !pl_ioas_of_family(PL_IOAS_PCI))
+		return 0;
+	fprintf(stderr, "%d (%s), %u maps, %u left, %u bound\n", rc, pl_errmsg(), shared_maps,
+		kernel.maps, kernel.binds);
+	return 1;
+}
+
+static void test_both_families(void **state)
+{
+	pid_t pid = fork();
+	int status;
+
+	(void)state;
+	assert_true(pid >= 0);
+	if (pid == 0)
+		_exit(both_families());
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
 /* ---- the chain of capabilities behind an answer ---- */
 
 static void test_capabilities(void **state)
@@ -427,9 +506,13 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, start, stop)
 	const struct CMUnitTest tests[] = {
-		TEST(test_character_devices), TEST(test_groups),
-		TEST(test_without_peers),     TEST(test_refused),
-		TEST(test_unwinds),           cmocka_unit_test(test_capabilities),
+		TEST(test_character_devices),
+		TEST(test_groups),
+		TEST(test_without_peers),
+		TEST(test_refused),
+		TEST(test_unwinds),
+		TEST(test_both_families),
+		cmocka_unit_test(test_capabilities),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
