@@ -13,6 +13,19 @@ RTE_LOG_REGISTER(pl_logtype, peerlane, NOTICE)
 
 static __thread char last_message[512];
 
+void eal_log(uint32_t level, const char *fmt, ...)
+{
+	char text[1024];
+	va_list ap;
+
+	if (!rte_log_can_log(pl_logtype, level))
+		return;
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	rte_log(level, pl_logtype, "PEERLANE: %s\n", text);
+}
+
 int pl_fail(int err, const char *fmt, ...)
 {
 	/* The message may quote the previous one, so it is not formatted in place. */

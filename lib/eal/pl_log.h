@@ -7,12 +7,16 @@
 #define PL_LOG_H
 
 #include <errno.h>
+#include <stdint.h>
+
 #include <rte_log.h>
 
 extern int pl_logtype;
 
-#define PL_LOG(level, fmt, ...)                                                                    \
-	rte_log(RTE_LOG_##level, pl_logtype, "PEERLANE: " fmt "\n", ##__VA_ARGS__)
+#define PL_LOG(level, ...) eal_log(RTE_LOG_##level, __VA_ARGS__)
+
+/* One line, after "PEERLANE: ". */
+void eal_log(uint32_t level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* Records the message of a failure and returns @err, so that `return pl_fail(-EINVAL, ...)` reads
  * as what it is. The text has no trailing newline or full stop. */

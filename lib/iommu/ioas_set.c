@@ -159,7 +159,7 @@ struct set_view {
 
 static const struct ioas_set *set_of(const struct pl_ioas *base)
 {
-	return container_of(base, struct set_view, base)->set;
+	return container_of(base, const struct set_view, base)->set;
 }
 
 static void view_destroy(struct pl_ioas *base)

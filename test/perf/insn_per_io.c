@@ -45,7 +45,12 @@ static int round_trip(struct pl_nvme_qpair *qp, struct pl_nvme_op **ops, uint16_
 }
 
 /* What is measured begins and ends with this: the driver's admin commands poll as well. */
-static int __attribute__((noinline, noclone))
+#ifdef __clang__
+#define ONCE __attribute__((noinline))
+#else
+#define ONCE __attribute__((noinline, noclone))
+#endif
+static int ONCE
 measured_rounds(struct pl_nvme_qpair *qp, struct pl_nvme_op **ops, uint16_t burst,
 		unsigned long rounds)
 {

@@ -42,7 +42,7 @@ struct fake_queue {
 	uint32_t nb_done;
 };
 
-enum { NOTHING = UINT32_MAX };
+#define NOTHING UINT32_MAX
 static struct {
 	uint32_t get, set; /* the property that cannot be had, or be set */
 } broken = { NOTHING, NOTHING };

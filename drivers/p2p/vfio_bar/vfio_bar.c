@@ -39,7 +39,7 @@ struct bar_lender {
 
 static struct bar_lender *of(const struct pl_p2p *p)
 {
-	return container_of(p, struct bar_lender, p2p);
+	return (struct bar_lender *)(uintptr_t)container_of(p, const struct bar_lender, p2p);
 }
 
 static bool bar_claims(const char *args)

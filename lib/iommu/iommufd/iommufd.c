@@ -41,7 +41,7 @@ struct iommufd_ioas {
 
 static struct iommufd_ioas *of(const struct pl_ioas *base)
 {
-	return container_of(base, struct iommufd_ioas, base);
+	return (struct iommufd_ioas *)(uintptr_t)container_of(base, const struct iommufd_ioas, base);
 }
 
 static int open_iommu(void)

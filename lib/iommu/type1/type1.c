@@ -43,7 +43,7 @@ struct type1_ioas {
 
 static struct type1_ioas *of(const struct pl_ioas *base)
 {
-	return container_of(base, struct type1_ioas, base);
+	return (struct type1_ioas *)(uintptr_t)container_of(base, const struct type1_ioas, base);
 }
 
 static int open_container(void)

@@ -10,7 +10,7 @@
 #include "nvme_pcie.h"
 #include "pl_log.h"
 
-static inline __rte_always_inline bool buffer_known(const void *buf, uint64_t len)
+static __rte_always_inline bool buffer_known(const void *buf, uint64_t len)
 {
 #ifdef NDEBUG
 	(void)buf; /* the IOMMU stops what was never registered */
@@ -29,7 +29,7 @@ static inline __rte_always_inline bool buffer_known(const void *buf, uint64_t le
  * Dwords 2 to 5 and 13 to 15 are zero in every command of an I/O queue and were zeroed with the
  * ring, so they are not stored again. Each store is 8 bytes: the ring may be a CMB.
  */
-static inline __rte_always_inline uint32_t submit_fast(struct pl_nvme_qpair *qp,
+static __rte_always_inline uint32_t submit_fast(struct pl_nvme_qpair *qp,
 						       struct pl_nvme_op *const **at,
 						       struct pl_nvme_op *const *stop)
 {
@@ -140,7 +140,7 @@ static void __attribute__((cold)) qpair_stop(struct pl_nvme_qpair *qp, uint32_t 
  * comparison with what is in flight tells a completion from all else: neither an old entry nor a
  * slot that is free, stopped or a split op's has a plain identifier.
  */
-static inline __rte_always_inline uint32_t cqe_key(uint32_t dw3, uint32_t phase)
+static __rte_always_inline uint32_t cqe_key(uint32_t dw3, uint32_t phase)
 {
 	return (dw3 ^ phase) & (NVME_PHASE | 0xffff);
 }
@@ -151,7 +151,7 @@ static inline uint32_t cqe_dw3(const volatile struct pl_nvme_cqe *cqe)
 }
 
 /* Takes the op of the command in flight that has this slot. */
-static inline __rte_always_inline struct pl_nvme_op *
+static __rte_always_inline struct pl_nvme_op *
 slot_free(struct pl_nvme_qpair *qp, size_t slot, uint32_t cid, size_t nb_free)
 {
 	/* The generation wraps: submit takes the lower 16 bits of the sum. */
@@ -161,7 +161,7 @@ slot_free(struct pl_nvme_qpair *qp, size_t slot, uint32_t cid, size_t nb_free)
 }
 
 /* Keeps where the loop stopped; returns how many entries it consumed. */
-static inline __rte_always_inline uint32_t poll_keep(struct pl_nvme_qpair *qp,
+static __rte_always_inline uint32_t poll_keep(struct pl_nvme_qpair *qp,
 						     const volatile struct pl_nvme_cqe *cqe,
 						     uint32_t phase, uint32_t nb_free)
 {
@@ -173,7 +173,7 @@ static inline __rte_always_inline uint32_t poll_keep(struct pl_nvme_qpair *qp,
 	return consumed;
 }
 
-static inline __rte_always_inline void ring_cq(struct pl_nvme_qpair *qp)
+static __rte_always_inline void ring_cq(struct pl_nvme_qpair *qp)
 {
 	*qp->cq_hdbl = (uint32_t)(qp->cqe - qp->cq);
 	qp->stats.cq_doorbells++;
@@ -181,7 +181,7 @@ static inline __rte_always_inline void ring_cq(struct pl_nvme_qpair *qp)
 
 /* The slot on top goes down and another one comes up: which, the head @cqe tells, since it goes
  * through all numbers. @top: the last of those that are free. */
-static inline __rte_always_inline void slots_turn(struct pl_nvme_qpair *qp, size_t top,
+static __rte_always_inline void slots_turn(struct pl_nvme_qpair *qp, size_t top,
 						  const volatile struct pl_nvme_cqe *cqe)
 {
 	size_t head = (size_t)(cqe - qp->cq);
