@@ -81,7 +81,7 @@ static int alloc_bufs(struct pl_copy *job)
 		return rc;
 	job->verify_depth = (uint32_t)RTE_MIN(RTE_MAX(VERIFY_BYTES / (2 * job->buf_stride), 1u),
 					      (size_t)job->plan.depth);
-	len = job->verify_depth * 2 * job->buf_stride;
+	len = 2ul * job->verify_depth * job->buf_stride;
 	job->verify_bufs = pl_mem_zalloc(len, -1);
 	if (!job->verify_bufs)
 		return pl_fail(-ENOMEM, "no buffers to verify with: %s", pl_errmsg());

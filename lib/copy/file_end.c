@@ -119,7 +119,7 @@ static int file_open(struct copy_end *end, struct pl_copy *job)
 	} else {
 		file_ring_add_region(q, job->bufs, len);
 	}
-	file_ring_add_region(q, job->verify_bufs, job->verify_depth * 2 * job->buf_stride);
+	file_ring_add_region(q, job->verify_bufs, 2ul * job->verify_depth * job->buf_stride);
 	file_ring_register(q, f);
 	return 0;
 }

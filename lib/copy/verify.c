@@ -21,7 +21,7 @@ void verify_start(struct pl_copy *job)
 	for (uint32_t i = 0; i < job->verify_depth; i++) {
 		struct copy_slot *slot = &job->slots[i];
 
-		slot->buf = job->verify_bufs + 2u * i * job->buf_stride;
+		slot->buf = job->verify_bufs + 2ul * i * job->buf_stride;
 		slot->dst_buf = slot->buf + job->buf_stride;
 		job->free_slots[job->nb_free++] = slot;
 	}

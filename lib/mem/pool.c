@@ -22,7 +22,7 @@
 #define PAGE 4096u
 /* The EAL's header lies in the page before a chunk, and with RTE_MALLOC_DEBUG there is a trailer in
  * the page behind: with them, a chunk is whole hugepages. */
-#define AROUND (2u * PAGE)
+#define AROUND (2ul * PAGE)
 #define HUGE   (2ul << 20)
 /* The shortest chunk: the queues of a few controllers. Without hugepages the EAL cannot grow. */
 #define LEAST      (4ul << 20)

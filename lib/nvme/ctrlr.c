@@ -38,7 +38,7 @@ static int step_read_cap(struct pl_nvme_ctrlr *c)
 		return rc;
 	c->info.cap = cap;
 	c->info.max_entries = RTE_MIN(NVME_CAP_MQES(cap) + 1u, NVME_MAX_ENTRIES);
-	c->ready_timeout_ms = 500u * RTE_MAX(NVME_CAP_TO(cap), 1u);
+	c->ready_timeout_ms = 500ull * RTE_MAX(NVME_CAP_TO(cap), 1u);
 	c->t->max_qpairs = NVME_MAX_QUEUES;
 	rc = c->t->ops->limits ? c->t->ops->limits(c) : 0;
 	if (rc)
@@ -117,7 +117,7 @@ static void copy_string(char *to, const char *from, size_t len)
 	while (len && (from[len - 1] == ' ' || from[len - 1] == '\0'))
 		len--;
 	for (size_t i = 0; i < len; i++)
-		to[i] = from[i] >= ' ' && from[i] <= '~' ? from[i] : '?';
+		to[i] = (char)(from[i] >= ' ' && from[i] <= '~' ? from[i] : '?');
 	to[len] = '\0';
 }
 

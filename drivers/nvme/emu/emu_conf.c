@@ -280,7 +280,7 @@ static int given(uint32_t seen, const char *name)
 {
 	for (uint32_t i = 0; i < NB_KEYS; i++)
 		if (strcmp(keys[i].name, name) == 0)
-			return (seen >> i) & 1;
+			return (int)((seen >> i) & 1);
 	return 0;
 }
 
@@ -329,7 +329,7 @@ int emu_conf_parse(const char *dev, const char *args, struct emu_conf *conf)
 		.bs = EMU_BS_MIN,
 		.cmb_rights = EMU_ALL_RIGHTS,
 		.cmbs = true,
-		.mdts = 512 * 1024,
+		.mdts = 512ul * 1024,
 		.queues = 8,
 		.nb_ns = 1,
 		.entries = 1024,

@@ -13,7 +13,7 @@
 int emu_doorbells_init(struct emu_ctrlr *c)
 {
 	size_t stride = 4ul * emu_dstride(c);
-	size_t len = (c->conf.queues + 1) * 2 * stride;
+	size_t len = (c->conf.queues + 1ul) * 2 * stride;
 	void *db;
 
 	/* All of the last page can be written, so all of it is looked at. */

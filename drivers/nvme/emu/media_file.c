@@ -16,7 +16,7 @@
 #include "pl_inject.h"
 #include "pl_log.h"
 
-#define FILE_BOUNCE (256u * 1024)
+#define FILE_BOUNCE (256ul * 1024)
 
 struct media_file {
 	struct emu_media m;

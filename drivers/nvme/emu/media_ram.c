@@ -15,7 +15,7 @@ struct media_ram {
 };
 
 /* Below this, clearing pages costs less than dropping them and faulting them in again. */
-#define RAM_DROP_MIN (1024u * 1024)
+#define RAM_DROP_MIN (1024ul * 1024)
 #define RAM_PAGE     4096u
 
 static uint8_t *ram_at(struct emu_media *m, uint64_t off)

@@ -113,7 +113,7 @@ static int attach_again(struct pl_nvme_ctrlr *c, struct nvme_devmem *mem)
 /* Registers and the doorbells of its queues: what a peer wrote there would be orders. */
 static uint64_t registers_end(const struct pl_nvme_ctrlr *c)
 {
-	return NVME_REG_DOORBELLS + 2u * 4u * nvme_pcie_of(c)->db_stride * (c->info.io_queues + 1ull);
+	return NVME_REG_DOORBELLS + 2ull * 4u * nvme_pcie_of(c)->db_stride * (c->info.io_queues + 1ull);
 }
 
 static bool overlaps(const struct devmem_place *at, const struct nvme_devmem *other)

@@ -52,8 +52,8 @@ static void set_doorbells(struct pl_nvme_qpair *qp)
 	const struct nvme_pcie *p = nvme_pcie_of(qp->ctrlr);
 	volatile uint32_t *base = p->func->doorbells;
 
-	qp->sq_tdbl = base + (2u * qp->qid) * p->db_stride;
-	qp->cq_hdbl = base + (2u * qp->qid + 1u) * p->db_stride;
+	qp->sq_tdbl = base + (size_t)(2u * qp->qid) * p->db_stride;
+	qp->cq_hdbl = base + (size_t)(2u * qp->qid + 1u) * p->db_stride;
 }
 
 static int alloc_memory(struct pl_nvme_qpair *qp)

@@ -152,7 +152,7 @@ static int submit_split(struct pl_nvme_qpair *qp, struct pl_nvme_op *op)
 static int submit_ranges(struct pl_nvme_qpair *qp, struct pl_nvme_op *op)
 {
 	bool copy = op->opc == NVME_CMD_COPY;
-	uint32_t range = copy ? sizeof(struct pl_nvme_copy_range) : sizeof(struct pl_nvme_dsm_range);
+	uint64_t range = copy ? sizeof(struct pl_nvme_copy_range) : sizeof(struct pl_nvme_dsm_range);
 	struct pl_nvme_sqe sqe = {
 		.opc = op->opc,
 		.nsid = (uint32_t)(op->ns->sqe0 >> 32),

@@ -76,7 +76,7 @@ static int pcie_limits(struct pl_nvme_ctrlr *c)
 	size_t pair;
 
 	p->db_stride = 1u << NVME_CAP_DSTRD(c->info.cap);
-	pair = 2u * 4u * p->db_stride;
+	pair = 2ul * 4u * p->db_stride;
 	if (p->func->doorbells_len < pair)
 		return pl_fail(-ENOTSUP,
 			       "%s: its doorbells are %u bytes apart, and %zu bytes of them can be "
