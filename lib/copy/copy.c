@@ -100,10 +100,9 @@ static void init_slots(struct pl_copy *job)
 	}
 }
 
-/* Its writes may overtake each other on the fabric. */
-static bool relaxed(const struct pl_nvme_ctrlr *ctrlr)
+static bool unordered(const struct copy_end *end)
 {
-	return ctrlr && nvme_ctrlr_unordered(ctrlr);
+	return end->ops->unordered && end->ops->unordered(end);
 }
 
 /* See doc/proof.md. */
@@ -118,7 +117,7 @@ static void say_unproven(struct pl_copy *job)
 			 "order inside a unit of %u bytes%s, and memory of "
 			 "%s that stops decoding and comes back unchanged",
 			 p->landing_unit,
-			 relaxed(job->src.ctrlr)
+			 unordered(&job->src)
 				 ? " (the source may write in any: Relaxed Ordering)"
 				 : "",
 			 p->provider);
@@ -131,13 +130,8 @@ static void say_unproven(struct pl_copy *job)
 
 static void warn_of_others(struct pl_copy *job)
 {
-	const struct copy_end *dst = &job->dst;
-
-	if (dst->ctrlr && dst->nvme.ns->shared)
-		snprintf(job->plan.warning, sizeof(job->plan.warning),
-			 "namespace %u of %s is shared (NMIC): "
-			 "other controllers may write it while the copy runs",
-			 dst->nvme.ns->nsid, dst->name);
+	if (job->dst.ops->warn)
+		job->dst.ops->warn(&job->dst, job->plan.warning, sizeof(job->plan.warning));
 }
 
 int pl_copy_create(const struct pl_copy_opts *given, struct pl_copy **out)
@@ -191,7 +185,7 @@ static struct copy_end *counted_end(struct pl_copy *job, int i)
 {
 	if (i == 0)
 		return &job->src;
-	return job->src.ctrlr && job->src.ctrlr == job->dst.ctrlr ? NULL : &job->dst;
+	return job->src.own && job->src.own == job->dst.own ? NULL : &job->dst;
 }
 
 static void traffic_begin(struct pl_copy *job)

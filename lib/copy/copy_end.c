@@ -40,7 +40,7 @@ struct copy_pos copy_end_pos(const struct copy_end *end, uint64_t at)
 {
 	struct copy_pos pos;
 
-	snprintf(pos.text, sizeof(pos.text), "%s %" PRIu64, end->ctrlr ? "LBA" : "offset",
+	snprintf(pos.text, sizeof(pos.text), "%s %" PRIu64, end->ops->counts,
 		 end->first + at / end->unit);
 	return pos;
 }
@@ -49,9 +49,9 @@ struct copy_pos copy_end_byte(const struct copy_end *end, uint64_t at)
 {
 	struct copy_pos pos;
 
-	if (end->ctrlr)
-		snprintf(pos.text, sizeof(pos.text), "byte %" PRIu64 " of LBA %" PRIu64,
-			 at % end->unit, end->first + at / end->unit);
+	if (end->unit > 1)
+		snprintf(pos.text, sizeof(pos.text), "byte %" PRIu64 " of %s %" PRIu64,
+			 at % end->unit, end->ops->counts, end->first + at / end->unit);
 	else
 		snprintf(pos.text, sizeof(pos.text), "byte %" PRIu64, end->first + at);
 	return pos;

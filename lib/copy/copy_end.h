@@ -2,8 +2,7 @@
 /*
  * The seam under the pipeline: an end is where a copy reads from or writes to. Chunks are named by
  * bytes from the start of the end's range; LBAs, queue pairs, io_uring and their errors are the
- * end's own business. nvme_end.c and file_end.c are the two there are; adding one is adding a file
- * with a table of functions and a line where plan.c chooses.
+ * end's own business. Adding one is adding to ends/ a table of functions that registers itself.
  */
 #ifndef COPY_END_H
 #define COPY_END_H
@@ -12,23 +11,24 @@
 
 #include <peerlane/pl_copy.h>
 
-#include "p2p_provider.h"
-
 #include "medium.h"
+#include "p2p_provider.h"
 
 struct pl_copy;
 struct copy_end;
-struct copy_file_queue;
 struct copy_slot;
+
+/* What an end may keep of its own in each I/O, and of the whole. */
+#define COPY_IO_OWN  64u
+#define COPY_END_OWN 64u
 
 /* One I/O of an end: up to a chunk. */
 struct copy_io {
-	struct pl_nvme_op op; /* the NVMe end's; its ctx is this structure */
+	uint8_t own[COPY_IO_OWN] __attribute__((aligned(64))); /* the end's */
 	struct copy_slot *slot;
 	uint8_t *buf;
 	uint64_t at; /* bytes from the start of the range */
 	uint32_t len;
-	uint32_t done; /* the file end's: bytes moved so far */
 	int error;     /* out: 0, or a negative errno that ops->failed() explains */
 	bool write;
 	bool sync; /* of no bytes: ops->sync()'s */
@@ -45,6 +45,7 @@ struct copy_end_stats {
 
 struct copy_end_ops {
 	const char *name; /* pl_copy_target's `kind` */
+	const char *counts; /* what positions count, in messages: "LBA", "offset" */
 
 	/* Sets what copy_end below names, of a target with a handle. Takes nothing, cannot fail. */
 	void (*init)(struct copy_end *end, const struct pl_copy_target *target);
@@ -58,6 +59,11 @@ struct copy_end_ops {
 	/* One read proves that there is a way to the provider's memory. 0; -EREMOTEIO: there is
 	 * none; other errors are not the way's. NULL: this is known already. */
 	int (*probe)(const struct copy_end *end, struct pl_p2p_heap *heap, const char *provider);
+
+	/* Whether what it writes to a provider's memory may overtake what it wrote before. NULL: no. */
+	bool (*unordered)(const struct copy_end *end);
+	/* What a copy that writes it cannot rule out, for the user. NULL: nothing. */
+	void (*warn)(const struct copy_end *end, char *text, size_t len);
 
 	/* Takes what submit and poll need, when the job's buffers are there. */
 	int (*open)(struct copy_end *end, struct pl_copy *job);
@@ -93,28 +99,16 @@ struct copy_end {
 	const struct copy_end_ops *ops;
 	const char *name;            /* "nvme_emu0", "file:a.img" */
 	char place[160];             /* "nvme_emu0 namespace 1", "file:a.img" */
-	struct pl_nvme_ctrlr *ctrlr; /* NULL: a file */
 	struct pl_p2p *own;	     /* its device as a provider; NULL: it lends no memory */
 	uint32_t unit;               /* bytes of what positions count: the LBA size, 1 in a file */
 	uint32_t block;              /* bytes that I/O is a multiple of */
 	uint64_t first;              /* start of the range, units */
 	uint32_t max_depth;
+	bool by_kernel; /* the kernel's driver moves the data */
 	bool writes; /* the destination */
 	const char *sync_by; /* "Flush", "fdatasync()"; "" if it has no volatile cache */
 	struct iovec peer; /* the job's buffers, if in a peer's memory; else of no bytes */
-	union {
-		struct {
-			struct pl_nvme_ns *ns;
-			struct pl_nvme_qpair *qp;
-			uint64_t host_bytes; /* as in its stats */
-		} nvme;
-		struct {
-			struct pl_copy_file *handle;
-			struct copy_file_queue *q;
-			uint64_t size_before; /* of a target file that grows */
-			struct pl_copy *grows; /* the job that makes it grow, until it is cut */
-		} file;
-	};
+	uint8_t own_state[COPY_END_OWN] __attribute__((aligned(16))); /* the end's; zeros before init() */
 
 	struct copy_io **waiting; /* `depth` entries: not taken by submit() yet, in order */
 	uint32_t nb_waiting;

@@ -21,9 +21,9 @@ static bool reachable(const struct pl_copy *job, const struct pl_p2p *provider,
 	       job->dst.ops->reaches(&job->dst, provider, path);
 }
 
-static bool has_file(const struct pl_copy *job)
+static bool kernel_moves(const struct pl_copy *job)
 {
-	return !job->src.ctrlr || !job->dst.ctrlr;
+	return job->src.by_kernel || job->dst.by_kernel;
 }
 
 /* One look at the real thing, by ends of which it is not known otherwise. */
@@ -153,7 +153,7 @@ static void set_reason(struct pl_copy *job, const struct pl_p2p *provider, const
 	struct pl_copy_plan *p = &job->plan;
 	int n = snprintf(p->reason, sizeof(p->reason), "%s", why);
 
-	if (n > 0 && has_file(job) && provider->of_host)
+	if (n > 0 && kernel_moves(job) && provider->of_host)
 		snprintf(p->reason + n, sizeof(p->reason) - (size_t)n,
 			 " (%s is emulated: what the kernel calls it is host memory)",
 			 provider->name);
@@ -375,7 +375,7 @@ static int check_ranges(struct pl_copy *job, const struct pl_copy_opts *opts)
 		return rc;
 	if (job->plan.chunk % src->block || job->plan.chunk % dst->block)
 		return pl_fail(-EINVAL, "block size %u is no multiple of both %s, %u and %u bytes",
-			       job->plan.chunk, has_file(job) ? "ends' blocks" : "LBA sizes", src->block,
+			       job->plan.chunk, kernel_moves(job) ? "ends' blocks" : "LBA sizes", src->block,
 			       dst->block);
 	return 0;
 }

@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "copy_file.h"
+#include "ends/file/copy_file.h"
 
 static char dir[PATH_MAX / 2];
 

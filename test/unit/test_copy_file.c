@@ -7,7 +7,7 @@
  */
 #include "file_dir.h"
 
-#include "copy_file.h"
+#include "ends/file/copy_file.h"
 
 #define CASES 400u
 #define LEN   MIB(1)

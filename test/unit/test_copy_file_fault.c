@@ -4,6 +4,7 @@
  * the device says no, what the kernel wrote into a controller's memory does not arrive. What is
  * reported complete is there, and nothing is written after the job is gone.
  */
+#include "ends/nvme_end.h"
 #include "file_dir.h"
 
 #include <fcntl.h>
@@ -310,8 +311,7 @@ static void test_device_errors(void **state)
 			poll_to(&r, LEN / 4);
 			inject(DEV, &(struct nvme_emu_inject){
 					    .fault = NVME_EMU_FAULT_STATUS,
-					    .qid = pl_nvme_qpair_id(to_file ? r.job->src.nvme.qp
-									    : r.job->dst.nvme.qp),
+					    .qid = pl_nvme_qpair_id(nvme_end_qpair(to_file ? &r.job->src : &r.job->dst)),
 					    .opc = to_file ? NVME_CMD_READ : NVME_CMD_WRITE,
 					    .status = to_file ? NVME_SC_UNRECOVERED_READ
 							      : NVME_SC_WRITE_FAULT });

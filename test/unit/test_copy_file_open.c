@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #include "copy_end.h"
-#include "copy_file.h"
+#include "ends/file/copy_file.h"
 
 #define LEN MIB(1)
 

@@ -31,9 +31,32 @@
 
 /* ---- ranges ---- */
 
+struct file_end {
+	struct pl_copy_file *handle;
+	struct copy_file_queue *q;
+	uint64_t size_before;  /* of a target file that grows */
+	struct pl_copy *grows; /* the job that makes it grow, until it is cut */
+};
+_Static_assert(sizeof(struct file_end) <= COPY_END_OWN, "an end has room for it");
+
+struct file_io {
+	uint32_t done; /* bytes moved so far */
+};
+_Static_assert(sizeof(struct file_io) <= COPY_IO_OWN, "an I/O has room for it");
+
+static struct file_end *of(const struct copy_end *end)
+{
+	return (struct file_end *)(uintptr_t)end->own_state;
+}
+
+static struct file_io *io_of(const struct copy_io *io)
+{
+	return (struct file_io *)(uintptr_t)io->own;
+}
+
 static int file_check_range(const struct copy_end *end, uint64_t n, const char *what)
 {
-	const struct pl_copy_file *f = end->file.handle;
+	const struct pl_copy_file *f = of(end)->handle;
 	/* A file that is written grows as it needs to. */
 	uint64_t size = end->writes && !f->block ? INT64_MAX : f->size;
 
@@ -65,7 +88,7 @@ static int file_check_range(const struct copy_end *end, uint64_t n, const char *
 
 static int file_medium(const struct copy_end *end, uint64_t len, struct copy_medium *medium)
 {
-	const struct pl_copy_file *f = end->file.handle;
+	const struct pl_copy_file *f = of(end)->handle;
 	struct copy_span span = { end->first, len, true };
 
 	return f->block ? copy_medium_add_block(medium, f->dev, span)
@@ -83,7 +106,7 @@ static bool file_reaches(const struct copy_end *end, const struct pl_p2p *provid
 
 static int end_probe(const struct copy_end *end, struct pl_p2p_heap *heap, const char *provider)
 {
-	return file_probe(end->file.handle, heap, provider);
+	return file_probe(of(end)->handle, heap, provider);
 }
 
 /* ---- the ring and the space ---- */
@@ -102,13 +125,13 @@ static enum pl_traffic_mem peer_mem(enum pl_mem_kind kind)
 
 static int file_open(struct copy_end *end, struct pl_copy *job)
 {
-	const struct pl_copy_file *f = end->file.handle;
+	const struct pl_copy_file *f = of(end)->handle;
 	char *how = end->writes ? job->plan.dst_io : job->plan.src_io;
 	size_t len = job->plan.depth * job->buf_stride;
 	struct copy_file_queue *q = eal_calloc(1, sizeof(*q));
 	int rc;
 
-	end->file.q = q;
+	of(end)->q = q;
 	if (!q)
 		return pl_fail(-ENOMEM, "no memory for the I/O of %s", f->name);
 	rc = file_ring_open(q, f, job->plan.depth, how, sizeof(job->plan.src_io));
@@ -128,7 +151,7 @@ static int file_open(struct copy_end *end, struct pl_copy *job)
  * the kernel even that if the device moves less. */
 static size_t file_piece(const struct copy_end *end)
 {
-	size_t max = end->file.handle->max_io;
+	size_t max = of(end)->handle->max_io;
 
 	max = max ? RTE_MIN(max, SPLIT_LEAST) : SPLIT_LEAST;
 	return RTE_MAX(RTE_ALIGN_FLOOR(max, (size_t)SECTOR), (size_t)SECTOR);
@@ -138,13 +161,13 @@ static size_t file_piece(const struct copy_end *end)
  * where it ended. If it ends behind the range, somebody else made it so, and it stays. */
 static void cut(struct copy_end *end)
 {
-	const struct pl_copy_file *f = end->file.handle;
-	const struct pl_copy *job = end->file.grows;
-	uint64_t size = end->file.size_before;
+	const struct pl_copy_file *f = of(end)->handle;
+	const struct pl_copy *job = of(end)->grows;
+	uint64_t size = of(end)->size_before;
 	struct pl_copy_range first;
 	struct stat st;
 
-	end->file.grows = NULL;
+	of(end)->grows = NULL;
 	if (!job || job->stats.bytes_copied == job->plan.bytes || fstat(f->fd, &st))
 		return;
 	if ((uint64_t)st.st_size > end->first + job->plan.bytes)
@@ -165,7 +188,7 @@ static void cut(struct copy_end *end)
 static void file_finish(struct copy_end *end, struct pl_copy *job)
 {
 	(void)job;
-	if (end->file.q && !end->file.q->in_flight)
+	if (of(end)->q && !of(end)->q->in_flight)
 		cut(end);
 }
 
@@ -173,7 +196,7 @@ static void file_finish(struct copy_end *end, struct pl_copy *job)
  * size grows with what is written, so that a file never looks whole before it is. */
 static int file_begin(struct copy_end *end, struct pl_copy *job)
 {
-	struct pl_copy_file *f = end->file.handle;
+	struct pl_copy_file *f = of(end)->handle;
 	uint64_t bytes = job->plan.bytes;
 	struct rlimit limit;
 	struct stat st;
@@ -194,8 +217,8 @@ static int file_begin(struct copy_end *end, struct pl_copy *job)
 	if (err != ENOSPC && err != EDQUOT && err != EFBIG) {
 		/* A file system that cannot reserve: the writes take what they need. */
 		f->dirty = true;
-		end->file.size_before = (uint64_t)st.st_size;
-		end->file.grows = job;
+		of(end)->size_before = (uint64_t)st.st_size;
+		of(end)->grows = job;
 		return 0;
 	}
 	/* What it got until then, which may lie behind its end. */
@@ -218,18 +241,18 @@ static bool inside(const struct iovec *v, const void *p)
 static void file_prepare(struct copy_end *end, struct copy_io *io)
 {
 	(void)end;
-	io->done = 0;
+	io_of(io)->done = 0;
 }
 
 /* Puts what is left of @io on the ring. False: it is full. */
 static bool put(struct copy_end *end, struct copy_io *io)
 {
-	struct copy_file_queue *q = end->file.q;
+	struct copy_file_queue *q = of(end)->q;
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&q->ring);
 	/* The last block of a file may not be whole. */
-	uint32_t len = RTE_ALIGN_CEIL(io->len, end->block) - io->done;
-	uint64_t at = end->first + io->at + io->done;
-	uint8_t *buf = io->buf + io->done;
+	uint32_t len = RTE_ALIGN_CEIL(io->len, end->block) - io_of(io)->done;
+	uint64_t at = end->first + io->at + io_of(io)->done;
+	uint8_t *buf = io->buf + io_of(io)->done;
 	uint32_t region = 0;
 
 	if (!sqe)
@@ -265,15 +288,15 @@ static uint32_t file_submit(struct copy_end *end, struct copy_io *const *ios, ui
 
 	while (taken < n && put(end, ios[taken]))
 		taken++;
-	end->file.q->in_flight += taken;
-	enter(end->file.q);
+	of(end)->q->in_flight += taken;
+	enter(of(end)->q);
 	return taken;
 }
 
 /* Takes a completion in. True: the I/O is over. */
 static bool complete(struct copy_end *end, struct copy_io *io, int res)
 {
-	struct copy_file_queue *q = end->file.q;
+	struct copy_file_queue *q = of(end)->q;
 
 	io->error = 0;
 	if (io->sync) {
@@ -288,12 +311,12 @@ static bool complete(struct copy_end *end, struct copy_io *io, int res)
 		enum pl_traffic_mem mem = copy_end_at_peer(end, io->buf) ? q->peer_mem : PL_TRAFFIC_HOST;
 
 		q->traffic.bytes[PL_TRAFFIC_DATA][mem][io->write ? 0 : 1] += (uint32_t)res;
-		io->done += (uint32_t)res;
-		if (io->done >= io->len)
+		io_of(io)->done += (uint32_t)res;
+		if (io_of(io)->done >= io->len)
 			return true;
 	}
 	/* Nothing, or not even a block: the file ends there. Else the rest follows. */
-	if (res == 0 || io->done & (end->block - 1)) {
+	if (res == 0 || io_of(io)->done & (end->block - 1)) {
 		io->error = FILE_ENDED;
 		return true;
 	}
@@ -305,7 +328,7 @@ static bool complete(struct copy_end *end, struct copy_io *io, int res)
 
 static uint32_t file_poll(struct copy_end *end, struct copy_io **done, uint32_t n)
 {
-	struct copy_file_queue *q = end->file.q;
+	struct copy_file_queue *q = of(end)->q;
 	struct io_uring_cqe *cqe;
 	unsigned int head, seen = 0;
 	uint32_t got = 0;
@@ -350,7 +373,7 @@ static int file_failed(const struct copy_end *end, const struct copy_io *io, con
 		return pl_fail(-EIO,
 			       "%s of %u bytes at offset %" PRIu64 " of %s ended after %u%s: the "
 			       "file has become shorter",
-			       what, io->len, at, name, io->done, when);
+			       what, io->len, at, name, io_of(io)->done, when);
 	case ENOSPC:
 	case EDQUOT:
 	case EFBIG:
@@ -382,7 +405,7 @@ static int file_failed(const struct copy_end *end, const struct copy_io *io, con
 /* Ring entries of polled devices are reads and writes only, so there it waits. */
 static int file_sync(struct copy_end *end, struct copy_io *io)
 {
-	struct copy_file_queue *q = end->file.q;
+	struct copy_file_queue *q = of(end)->q;
 	struct io_uring_sqe *sqe = q->polled ? NULL : io_uring_get_sqe(&q->ring);
 	int rc;
 
@@ -395,7 +418,7 @@ static int file_sync(struct copy_end *end, struct copy_io *io)
 		return 1;
 	}
 	do
-		rc = fdatasync(end->file.handle->fd) ? -errno : 0;
+		rc = fdatasync(of(end)->handle->fd) ? -errno : 0;
 	while (rc == -EINTR);
 	io->error = rc;
 	return rc ? file_failed(end, io, "") : 0;
@@ -415,24 +438,24 @@ static int file_check(struct copy_end *end)
 
 static void file_stats(const struct copy_end *end, struct copy_end_stats *stats)
 {
-	const uint64_t *host = end->file.q->traffic.bytes[PL_TRAFFIC_DATA][PL_TRAFFIC_HOST];
+	const uint64_t *host = of(end)->q->traffic.bytes[PL_TRAFFIC_DATA][PL_TRAFFIC_HOST];
 
-	*stats = end->file.q->stats;
+	*stats = of(end)->q->stats;
 	stats->host_bytes = host[0] + host[1];
 }
 
 static int file_traffic(const struct copy_end *end, struct pl_nvme_traffic *traffic)
 {
-	*traffic = end->file.q->traffic;
+	*traffic = of(end)->q->traffic;
 	return 0;
 }
 
 static bool file_close(struct copy_end *end)
 {
-	struct copy_file_queue *q = end->file.q;
+	struct copy_file_queue *q = of(end)->q;
 	bool quiet = !q || file_ring_close(q);
 
-	end->file.q = NULL;
+	of(end)->q = NULL;
 	if (quiet)
 		cut(end);
 	if (quiet)
@@ -447,14 +470,16 @@ static void file_init(struct copy_end *end, const struct pl_copy_target *target)
 	end->name = file->name;
 	snprintf(end->place, sizeof(end->place), "%s", file->name);
 	end->unit = 1;
+	end->by_kernel = true;
 	end->block = file->align;
 	end->sync_by = "fdatasync()";
 	end->max_depth = MAX_DEPTH;
-	end->file.handle = file;
+	of(end)->handle = file;
 }
 
 static const struct copy_end_ops file_end_ops = {
 	.name = FILE_END,
+	.counts = "offset",
 	.init = file_init,
 	.check_range = file_check_range,
 	.medium = file_medium,
