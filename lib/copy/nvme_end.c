@@ -122,13 +122,14 @@ static int nvme_sync(struct copy_end *end, struct copy_io *io)
 static int nvme_failed(const struct copy_end *end, const struct copy_io *io, const char *when)
 {
 	if (io->sync)
-		return pl_fail(
-			-EIO,
+		return pl_fail_nvme(
+			-EIO, end->name, io->op.status, PL_NO_LBA,
 			"Flush failed on %s: %s: what was copied may not survive a loss of power",
 			end->place, pl_nvme_status_str(io->op.status));
-	return pl_fail(-EIO, "%s of %u blocks at LBA %" PRIu64 " failed on %s%s: %s",
-		       io->write ? "write" : "read", io->op.nlb, io->op.slba, end->place, when,
-		       pl_nvme_status_str(io->op.status));
+	return pl_fail_nvme(-EIO, end->name, io->op.status, io->op.slba,
+			    "%s of %u blocks at LBA %" PRIu64 " failed on %s%s: %s",
+			    io->write ? "write" : "read", io->op.nlb, io->op.slba, end->place, when,
+			    pl_nvme_status_str(io->op.status));
 }
 
 static int nvme_error(const struct copy_end *end)

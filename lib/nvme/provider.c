@@ -90,17 +90,17 @@ static int provider_alive(const struct pl_p2p *p, unsigned int memory, uint32_t 
 	if (nvme_ctrlr_lost(c))
 		return nvme_ctrlr_lost_fail(c);
 	if (!there || provider_generation(p) != generation)
-		return pl_fail(
-			-ENODEV,
+		return pl_fail_device(
+			-ENODEV, name,
 			"%s, whose %s holds the data, is gone, failed or was reset: what its "
 			"peers read there since may be anything",
 			name, label);
 	if (placed)
 		return 0;
-	return pl_fail(-EREMOTEIO,
-		       "%s, whose %s holds the data, has it no longer at %p, where it was "
-		       "told to: it was reset or another programmed it",
-		       name, label, mem->va);
+	return pl_fail_at(-EREMOTEIO, name, PL_ERROR_AT_ADDRESS, (uintptr_t)mem->va,
+			  "%s, whose %s holds the data, has it no longer at %p, where it was "
+			  "told to: it was reset or another programmed it",
+			  name, label, mem->va);
 }
 
 static const struct pl_p2p_ops provider_ops = {
