@@ -331,7 +331,7 @@ static int finish(struct pl_copy *job)
 		job->dst.ops->finish(&job->dst, job);
 	job->stats.phase = PL_COPY_DONE;
 	job->stats.error = job->error;
-	return job->error ? pl_fail(job->error, "%s", job->message) : 0;
+	return job->error ? pl_fail_again(&job->failure) : 0;
 }
 
 static int begin_ends(struct pl_copy *job)

@@ -51,7 +51,7 @@ struct pl_copy {
 	bool no_sync;
 	volatile sig_atomic_t cancelled;
 	int error; /* first failure; the job drains, then ends with it */
-	char message[512]; /* and what pl_errmsg() said of it */
+	struct pl_error failure; /* and what pl_error_get() said of it */
 
 	struct pl_p2p *provider; /* of the buffers; NULL: host memory */
 	unsigned int memory;	 /* which of it */

@@ -31,7 +31,8 @@ void copy_fail(struct pl_copy *job, int err)
 	if (job->provider && job->provider->ops->lost(job->provider))
 		err = -ENODEV;
 	job->error = err;
-	snprintf(job->message, sizeof(job->message), "%s", pl_errmsg());
+	job->failure = *pl_error_get();
+	job->failure.err = err;
 }
 
 static void free_slot(struct pl_copy *job, struct copy_slot *slot)

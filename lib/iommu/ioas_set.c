@@ -40,13 +40,13 @@ int ioas_set_map(const struct ioas_set *set, void *va, size_t len, uint32_t prot
 {
 	for (unsigned int i = 0; i < set->nb; i++) {
 		int rc = pl_ioas_map(set->members[i], va, len, prot, kind);
-		char why[512];
+		struct pl_error why;
 
 		if (rc == 0)
 			continue;
-		snprintf(why, sizeof(why), "%s", pl_errmsg());
+		why = *pl_error_get();
 		roll_back(set, i, va, len);
-		return pl_fail(rc, "%s", why);
+		return pl_fail_again(&why);
 	}
 	return 0;
 }
@@ -54,7 +54,7 @@ int ioas_set_map(const struct ioas_set *set, void *va, size_t len, uint32_t prot
 int ioas_set_unmap(const struct ioas_set *set, void *va, size_t len)
 {
 	unsigned int ended = 0;
-	char why[512];
+	struct pl_error why;
 	int failed = 0;
 
 	for (unsigned int i = 0; i < set->nb; i++) {
@@ -66,10 +66,10 @@ int ioas_set_unmap(const struct ioas_set *set, void *va, size_t len)
 		if (rc == 0 || rc == -ENOENT || failed)
 			continue;
 		failed = rc;
-		snprintf(why, sizeof(why), "%s", pl_errmsg());
+		why = *pl_error_get();
 	}
 	if (failed)
-		return pl_fail(failed, "%s", why);
+		return pl_fail_again(&why);
 	return ended ? 0 : pl_fail(-ENOENT, "cannot unmap %p: no mapping starts there", va);
 }
 

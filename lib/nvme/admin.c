@@ -113,40 +113,42 @@ static int admin_give_up(struct pl_nvme_ctrlr *ctrlr, uint8_t opc, uint64_t sent
 	uint64_t now = pl_now_ms();
 
 	if (nvme_qpair_stopped(ctrlr->adminq))
-		return pl_fail(-ENODEV,
-			       "%s: during admin command %02xh the controller completed one that "
-			       "is not in flight; reset it",
-			       ctrlr->info.name, opc);
+		return pl_fail_device(-ENODEV, ctrlr->info.name,
+				      "%s: during admin command %02xh the controller completed one that "
+				      "is not in flight; reset it",
+				      ctrlr->info.name, opc);
 	if (gone(ctrlr))
-		return pl_fail(-ENODEV,
-			       "%s: the controller failed or is gone during admin command %02xh",
-			       ctrlr->info.name, opc);
+		return pl_fail_device(-ENODEV, ctrlr->info.name,
+				      "%s: the controller failed or is gone during admin command %02xh",
+				      ctrlr->info.name, opc);
 	if (nvme_ctrlr_wanted(ctrlr))
-		return pl_fail(-ENODEV,
-			       "%s: the kernel wants the device back during admin command %02xh",
-			       ctrlr->info.name, opc);
+		return pl_fail_device(-ENODEV, ctrlr->info.name,
+				      "%s: the kernel wants the device back during admin command %02xh",
+				      ctrlr->info.name, opc);
 	if (now - sent > ms)
-		return pl_fail(-ETIMEDOUT, "%s: no answer to admin command %02xh in %u s",
-			       ctrlr->info.name, opc, (uint32_t)(ms / 1000));
+		return pl_fail_device(-ETIMEDOUT, ctrlr->info.name,
+				      "%s: no answer to admin command %02xh in %u s",
+				      ctrlr->info.name, opc, (uint32_t)(ms / 1000));
 	return nvme_wait_over(ctrlr, "answer an admin command");
 }
 
 static int admin_wait(struct pl_nvme_ctrlr *ctrlr, uint8_t opc)
 {
 	uint64_t sent = pl_now_ms();
-	char why[512];
+	struct pl_error why;
 	int rc;
 
 	while (!admin_reap(ctrlr)) {
 		rc = admin_give_up(ctrlr, opc, sent);
 		if (rc) {
-			snprintf(why, sizeof(why), "%s", pl_errmsg());
+			why = *pl_error_get();
 			nvme_ctrlr_fail(ctrlr);
-			return pl_fail(rc, "%s%s", why,
-				       ctrlr->no_dma ? ""
-						     : "; its DMA could not be stopped: what it "
-						       "was told to write to "
-						       "must stay until it is reset or removed");
+			pl_fail_again(&why);
+			if (ctrlr->no_dma)
+				return rc;
+			return pl_fail_more(rc, "%s; its DMA could not be stopped: what it was told "
+					    "to write to must stay until it is reset or removed",
+					    why.text);
 		}
 		pl_relax();
 	}
@@ -163,7 +165,8 @@ int nvme_admin_locked(struct pl_nvme_ctrlr *ctrlr, struct pl_nvme_sqe *sqe, void
 	if (!ctrlr->failed && nvme_qpair_stopped(ctrlr->adminq))
 		nvme_ctrlr_fail(ctrlr);
 	if (ctrlr->failed)
-		return pl_fail(-ENODEV, "%s: the controller failed before", ctrlr->info.name);
+		return pl_fail_device(-ENODEV, ctrlr->info.name,
+				      "%s: the controller failed before", ctrlr->info.name);
 	if (len > ctrlr->adminq->max_xfer)
 		return pl_fail(-EINVAL, "%s: an admin command moves at most %u bytes, not %zu",
 			       ctrlr->info.name, (uint32_t)ctrlr->adminq->max_xfer, len);
@@ -176,8 +179,9 @@ int nvme_admin_locked(struct pl_nvme_ctrlr *ctrlr, struct pl_nvme_sqe *sqe, void
 	if (status)
 		*status = op->status;
 	if (op->status)
-		return pl_fail(-EIO, "%s: admin command %02xh: %s", ctrlr->info.name, sqe->opc,
-			       pl_nvme_status_str(op->status));
+		return pl_fail_nvme(-EIO, ctrlr->info.name, op->status, PL_NO_LBA,
+				    "%s: admin command %02xh: %s", ctrlr->info.name, sqe->opc,
+				    pl_nvme_status_str(op->status));
 	return 0;
 }
 
@@ -246,8 +250,9 @@ int pl_nvme_ctrlr_poll_events(struct pl_nvme_ctrlr *ctrlr)
 			nvme_ctrlr_fail(ctrlr);
 	}
 	if (ctrlr->failed) {
-		rc = pl_fail(-ENODEV, "%s: the controller failed, was reset by another or is gone",
-			     ctrlr->info.name);
+		rc = pl_fail_device(-ENODEV, ctrlr->info.name,
+				    "%s: the controller failed, was reset by another or is gone",
+				    ctrlr->info.name);
 	} else {
 		rc = (int)ctrlr->nb_events;
 		ctrlr->nb_events = 0;

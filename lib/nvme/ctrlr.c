@@ -145,7 +145,7 @@ static int step_identify(struct pl_nvme_ctrlr *c)
 	int rc;
 
 	if (!id)
-		return pl_fail(-ENOMEM, "%s cannot be identified: %s", c->info.name, pl_errmsg());
+		return pl_fail_more(-ENOMEM, "%s cannot be identified: %s", c->info.name, pl_errmsg());
 	rc = nvme_identify(c, 0x01, 0, id);
 	if (rc == 0)
 		learn(c, id);
@@ -201,9 +201,10 @@ static int run_steps(struct pl_nvme_ctrlr *c)
 
 		while ((rc = bring_up[i].run(c)) == -EAGAIN) {
 			if (pl_now_ms() - start > c->ready_timeout_ms)
-				return pl_fail(-ETIMEDOUT, "%s: the controller did not %s in %llu ms "
-					       "(CAP.TO)", c->info.name, bring_up[i].name,
-					       (unsigned long long)c->ready_timeout_ms);
+				return pl_fail_device(-ETIMEDOUT, c->info.name,
+						      "%s: the controller did not %s in %llu ms "
+						      "(CAP.TO)", c->info.name, bring_up[i].name,
+						      (unsigned long long)c->ready_timeout_ms);
 			rc = nvme_wait_over(c, bring_up[i].name);
 			if (rc)
 				return rc;
@@ -284,7 +285,7 @@ static int after_first(struct pl_nvme_ctrlr *c)
 int nvme_ctrlr_start(struct nvme_transport *t, uint32_t number, struct pl_nvme_ctrlr **out)
 {
 	struct pl_nvme_ctrlr *c = eal_aligned_alloc(64, RTE_ALIGN(sizeof(*c), 64));
-	char why[512];
+	struct pl_error why;
 	int rc;
 
 	if (!c) {
@@ -314,9 +315,9 @@ int nvme_ctrlr_start(struct nvme_transport *t, uint32_t number, struct pl_nvme_c
 	if (rc == -ECANCELED)
 		c->shut_down_ms = NVME_GIVE_UP_MS;
 	if (rc) {
-		snprintf(why, sizeof(why), "%s", pl_errmsg());
+		why = *pl_error_get();
 		nvme_ctrlr_stop(c);
-		return pl_fail(rc, "%s", why);
+		return pl_fail_again(&why);
 	}
 	p2p_register(&c->p2p);
 	*out = c;

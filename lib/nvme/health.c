@@ -3,8 +3,6 @@
  * Whether a controller is still there and ours, and what is done to one that is not. All of
  * lib/nvme stands on this and on the properties; nothing here sends a command.
  */
-#include <stdio.h>
-
 #include <peerlane/pl_eal.h>
 
 #include "nvme_internal.h"
@@ -16,13 +14,14 @@ int nvme_wait_over(const struct pl_nvme_ctrlr *c, const char *what)
 	if (!c->deadline_ms)
 		return 0;
 	if (pl_eal_stop_requested())
-		return pl_fail(-ECANCELED, "%s: asked to stop while the controller was to %s",
-			       c->info.name, what);
+		return pl_fail_device(-ECANCELED, c->info.name,
+				      "%s: asked to stop while the controller was to %s",
+				      c->info.name, what);
 	if (pl_now_ms() > c->deadline_ms)
-		return pl_fail(-ETIMEDOUT,
-			       "%s: the controller did not %s in the time that it gets as a "
-			       "whole",
-			       c->info.name, what);
+		return pl_fail_device(-ETIMEDOUT, c->info.name,
+				      "%s: the controller did not %s in the time that it gets as "
+				      "a whole",
+				      c->info.name, what);
 	return 0;
 }
 
@@ -37,13 +36,12 @@ bool nvme_ctrlr_stop_dma(struct pl_nvme_ctrlr *c)
 /* Whatever is still in flight must not touch memory that its owner takes back. */
 void nvme_ctrlr_fail(struct pl_nvme_ctrlr *c)
 {
-	char why[512];
+	struct pl_error why = *pl_error_get();
 
-	snprintf(why, sizeof(why), "%s", pl_errmsg());
 	c->failed = true;
 	c->no_dma = nvme_ctrlr_stop_dma(c);
 	if (!c->no_dma)
-		pl_fail(-ENODEV, "%s", why);
+		pl_fail_again(&why);
 }
 
 bool nvme_ctrlr_wanted(struct pl_nvme_ctrlr *c)
@@ -57,10 +55,9 @@ int nvme_ctrlr_asked_back(struct pl_nvme_ctrlr *c)
 
 	if (!nvme_ctrlr_wanted(c))
 		return 0;
-	rc = pl_fail(-ENODEV,
-		     "%s: the kernel wants the device back, which is being unbound or "
-		     "removed, and waits until this process ends its use",
-		     c->info.name);
+	rc = pl_fail_device(-ENODEV, c->info.name,
+			    "%s: the kernel wants the device back, which is being unbound or "
+			    "removed, and waits until this process ends its use", c->info.name);
 	pthread_mutex_lock(&c->admin_lock);
 	if (!c->failed)
 		nvme_ctrlr_fail(c);
@@ -87,8 +84,8 @@ bool nvme_ctrlr_lost(const struct pl_nvme_ctrlr *c)
 
 int nvme_ctrlr_lost_fail(const struct pl_nvme_ctrlr *c)
 {
-	return pl_fail(-ENODEV,
-		       "%s: its memory was taken away from this process (SIGBUS): it was unbound, "
-		       "decodes no memory or sleeps; after that, reset the controller",
-		       c->info.name);
+	return pl_fail_device(-ENODEV, c->info.name,
+			      "%s: its memory was taken away from this process (SIGBUS): it was "
+			      "unbound, decodes no memory or sleeps; after that, reset the controller",
+			      c->info.name);
 }

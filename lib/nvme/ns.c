@@ -311,8 +311,8 @@ int nvme_ns_identify_all(struct pl_nvme_ctrlr *ctrlr)
 	int rc;
 
 	if (!buf)
-		return pl_fail(-ENOMEM, "%s: its namespaces cannot be identified: %s", ctrlr->info.name,
-			       pl_errmsg());
+		return pl_fail_more(-ENOMEM, "%s: its namespaces cannot be identified: %s",
+				    ctrlr->info.name, pl_errmsg());
 	rc = find_all(ctrlr, (void *)buf, buf + 4096);
 	if (rc == 0)
 		retire(ctrlr);

@@ -50,22 +50,24 @@ static int provider_alive(const struct pl_p2p *p, unsigned int memory, uint32_t 
 	const struct pl_nvme_ctrlr *c = of(p);
 	enum nvme_memory_state state = c->t->ops->memory_alive(c, memory);
 	const char *name = c->info.name, *label = p->memory[memory].label;
+	const void *va;
 
 	/* Asked after the loads: they are what meets SIGBUS. */
 	if (nvme_ctrlr_lost(c))
 		return nvme_ctrlr_lost_fail(c);
 	if (state == NVME_MEMORY_DEAD || provider_generation(p) != generation)
-		return pl_fail(
-			-ENODEV,
+		return pl_fail_device(
+			-ENODEV, name,
 			"%s, whose %s holds the data, is gone, failed or was reset: what its "
 			"peers read there since may be anything",
 			name, label);
 	if (state == NVME_MEMORY_ALIVE)
 		return 0;
-	return pl_fail(-EREMOTEIO,
-		       "%s, whose %s holds the data, has it no longer at %p, where it was "
-		       "told to: it was reset or another programmed it",
-		       name, label, memory == NVME_PROVIDER_PMR ? c->pmr.va : c->cmb.va);
+	va = memory == NVME_PROVIDER_PMR ? c->pmr.va : c->cmb.va;
+	return pl_fail_at(-EREMOTEIO, name, PL_ERROR_AT_ADDRESS, (uintptr_t)va,
+			  "%s, whose %s holds the data, has it no longer at %p, where it was "
+			  "told to: it was reset or another programmed it",
+			  name, label, va);
 }
 
 static const struct pl_p2p_ops provider_ops = {

@@ -145,7 +145,8 @@ int pl_nvme_qpair_create(struct pl_nvme_ctrlr *ctrlr, const struct pl_nvme_qpair
 	if (rc)
 		return rc;
 	pthread_mutex_lock(&ctrlr->admin_lock);
-	rc = ctrlr->failed ? pl_fail(-ENODEV, "%s: the controller failed before", ctrlr->info.name) :
+	rc = ctrlr->failed ? pl_fail_device(-ENODEV, ctrlr->info.name,
+					    "%s: the controller failed before", ctrlr->info.name) :
 			     take_qid(ctrlr, &qid);
 	if (rc)
 		goto unlock;

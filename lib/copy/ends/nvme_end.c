@@ -148,13 +148,14 @@ static int nvme_sync(struct copy_end *end, struct copy_io *io)
 static int nvme_failed(const struct copy_end *end, const struct copy_io *io, const char *when)
 {
 	if (io->sync)
-		return pl_fail(
-			-EIO,
+		return pl_fail_nvme(
+			-EIO, end->name, op_of(io)->status, PL_NO_LBA,
 			"Flush failed on %s: %s: what was copied may not survive a loss of power",
 			end->place, pl_nvme_status_str(op_of(io)->status));
-	return pl_fail(-EIO, "%s of %u blocks at LBA %" PRIu64 " failed on %s%s: %s",
-		       io->write ? "write" : "read", op_of(io)->nlb, op_of(io)->slba, end->place, when,
-		       pl_nvme_status_str(op_of(io)->status));
+	return pl_fail_nvme(-EIO, end->name, op_of(io)->status, op_of(io)->slba,
+			    "%s of %u blocks at LBA %" PRIu64 " failed on %s%s: %s",
+			    io->write ? "write" : "read", op_of(io)->nlb, op_of(io)->slba, end->place, when,
+			    pl_nvme_status_str(op_of(io)->status));
 }
 
 static int nvme_error(const struct copy_end *end)

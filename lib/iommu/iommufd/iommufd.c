@@ -231,9 +231,10 @@ static int iommufd_import(struct pl_ioas *base, struct vfio_dev *dev, unsigned i
 	if (rc && errno == EEXIST && iommufd_unmap(base, (uintptr_t)va, len) == 0)
 		rc = ioctl(ioas->fd, IOMMU_IOAS_MAP_FILE, &map);
 	if (rc)
-		rc = pl_fail(-EREMOTEIO, "%s: its memory cannot be mapped for peers: "
-			     "IOMMU_IOAS_MAP_FILE of %zu bytes of BAR %u at %p: %s", dev->bdf, len, bar,
-			     va, strerror(errno));
+		rc = pl_fail_at(-EREMOTEIO, dev->bdf, PL_ERROR_AT_ADDRESS, (uintptr_t)va,
+				"%s: its memory cannot be mapped for peers: IOMMU_IOAS_MAP_FILE of "
+				"%zu bytes of BAR %u at %p: %s", dev->bdf, len, bar, va,
+				strerror(errno));
 	else
 		map_counters_map(&ioas->counters, len);
 	close(map.fd); /* the mapping holds the buffer */

@@ -271,8 +271,9 @@ static int type1_import(struct pl_ioas *base, struct vfio_dev *dev, unsigned int
 		munmap(view, len);
 	}
 	if (rc)
-		return pl_fail(-EREMOTEIO, "%s: its memory cannot be mapped for peers: %s", dev->bdf,
-			       pl_errmsg());
+		return pl_fail_at(-EREMOTEIO, dev->bdf, PL_ERROR_AT_ADDRESS, (uintptr_t)va,
+				  "%s: its memory cannot be mapped for peers: %s", dev->bdf,
+				  pl_errmsg());
 	return 0;
 }
 

@@ -185,13 +185,16 @@ static int verify_own_address(struct pl_nvme_ctrlr *c, struct nvme_devmem *mem, 
 	int rc = nvme_identify(c, 0x01, 0, page);
 
 	if (rc)
-		return pl_fail(rc == -EIO ? -EREMOTEIO : rc, "%s cannot use its own memory at %p: %s",
-			       c->info.name, mem->va, pl_errmsg());
+		return pl_fail_more(rc == -EIO ? -EREMOTEIO : rc,
+				    "%s cannot use its own memory at %p: %s", c->info.name, mem->va,
+				    pl_errmsg());
 	for (size_t i = 0; i < NAMES_LEN / sizeof(*want); i++)
 		if (pl_devmem_read64(&page[i]) != want[i])
-			return pl_fail(-EREMOTEIO, "%s does not find its own memory at %p, the address "
-				       "that it was given: what it wrote there did not arrive",
-				       c->info.name, mem->va);
+			return pl_fail_at(-EREMOTEIO, c->info.name, PL_ERROR_AT_ADDRESS,
+					  (uintptr_t)mem->va,
+					  "%s does not find its own memory at %p, the address "
+					  "that it was given: what it wrote there did not arrive",
+					  c->info.name, mem->va);
 	return 0;
 }
 
@@ -223,8 +226,9 @@ static int cmb_enable(struct pl_nvme_ctrlr *c)
 		nvme_func_of(c)->ops->write64(nvme_func_of(c), NVME_REG_CMBMSC,
 				   (uintptr_t)c->cmb.va | NVME_CMBMSC_CMSE | NVME_CMBMSC_CRE);
 	if (NVME_CAP_CMBS(c->info.cap) && nvme_read32(c, NVME_REG_CMBSTS) & NVME_CMBSTS_CBAI)
-		return pl_fail(-EREMOTEIO, "%s refuses %p as the address of its CMB (CMBSTS.CBAI)",
-			       c->info.name, c->cmb.va);
+		return pl_fail_at(-EREMOTEIO, c->info.name, PL_ERROR_AT_ADDRESS, (uintptr_t)c->cmb.va,
+				  "%s refuses %p as the address of its CMB (CMBSTS.CBAI)",
+				  c->info.name, c->cmb.va);
 	return c->info.cmbsz & NVME_CMBSZ_RDS ? verify(c, &c->cmb) : 0;
 }
 
@@ -279,8 +283,9 @@ static int pmr_enable(struct pl_nvme_ctrlr *c)
 	nvme_func_of(c)->ops->write32(nvme_func_of(c), NVME_REG_PMRMSCU, (uint32_t)(base >> 32));
 	nvme_func_of(c)->ops->write32(nvme_func_of(c), NVME_REG_PMRMSCL, (uint32_t)base);
 	if (nvme_read32(c, NVME_REG_PMRSTS) & NVME_PMRSTS_CBAI)
-		return pl_fail(-EREMOTEIO, "%s refuses %p as the address of its PMR (PMRSTS.CBAI)",
-			       c->info.name, c->pmr.va);
+		return pl_fail_at(-EREMOTEIO, c->info.name, PL_ERROR_AT_ADDRESS, (uintptr_t)c->pmr.va,
+				  "%s refuses %p as the address of its PMR (PMRSTS.CBAI)",
+				  c->info.name, c->pmr.va);
 	return c->info.pmrcap & NVME_PMRCAP_RDS ? verify(c, &c->pmr) : 0;
 }
 

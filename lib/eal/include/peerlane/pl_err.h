@@ -29,6 +29,10 @@
 #ifndef PEERLANE_PL_ERR_H
 #define PEERLANE_PL_ERR_H
 
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -42,6 +46,34 @@ extern "C" {
  * The library owns the text; it is valid until the same thread's next failing call.
  */
 PL_API const char *pl_errmsg(void);
+
+/** What `where` of a struct pl_error is. */
+enum pl_error_at {
+	PL_ERROR_AT_NOTHING, /**< nothing: it is 0 */
+	PL_ERROR_AT_LBA,     /**< the first LBA of the command that failed */
+	PL_ERROR_AT_ADDRESS, /**< an address, of the CPU and of devices alike */
+	PL_ERROR_AT_OFFSET,  /**< a byte of a file */
+};
+
+/** A failure, for programs that act on it: what pl_errmsg() says, in fields. */
+struct pl_error {
+	size_t size;	      /**< bytes of this structure that the library filled in: a field that
+				   ends beyond them is of a newer version than the library */
+	int err;	      /**< the negative errno that the call returned; 0: no failure yet */
+	uint16_t nvme_status; /**< 15-bit status field, if has_status */
+	bool has_status;      /**< an NVMe controller refused a command, and said why */
+	enum pl_error_at at;
+	uint64_t where;
+	char device[32];      /**< name of the device that is concerned; "" if none is, or none is
+				   known */
+	char text[512];	      /**< what pl_errmsg() returns */
+};
+
+/**
+ * The calling thread's last failure. Calls that succeed leave it alone. Never NULL. The library owns
+ * it; it is valid until the same thread's next failing call, so copy what is to outlive that.
+ */
+PL_API const struct pl_error *pl_error_get(void);
 
 /** The symbolic name of an errno of the table above, of either sign ("EREMOTEIO"). Never NULL. */
 PL_API const char *pl_errname(int err);
