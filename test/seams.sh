@@ -60,6 +60,14 @@ grep -rhoE '\bpl_[a-z0-9_]+ *\(' lib/*/include | tr -d ' (' | sort -u >"$work/pu
 # object_of PATH: how meson names the objects that come of it.
 object_of() { sed 's|/|_|g' <<<"${1#*/}"; }
 
+# names_of IMPLEMENTATION: those in its tables; an engine's is that of its file.
+names_of() {
+	case $1 in
+	app/*) echo "${1##*/}" ;;
+	*) grep -E "^${1//./\\.}" "$work/code" | grep -oE ':\s*\.name = "[^"]+",\s*$' | cut -d'"' -f2 | sort -u ;;
+	esac
+}
+
 # offences IMPLEMENTATION: "FILE: what".
 offences() {
 	local impl=$1 base name header object
@@ -70,12 +78,9 @@ offences() {
 	done <<<"$allowed"
 	# An engine is testpmd's own affair, and its name a word that others use.
 	[[ $impl != app/* ]] || sed -i "\|^${impl%/*/*}/|!d" "$work/rest"
-	grep -E "^$base" "$work/code" | grep -oE ':\s*\.name = "[^"]+",\s*$' | cut -d'"' -f2 | sort -u |
-		while read -r name; do
-			# Of an engine's names only its own, not those of its options.
-			[[ $impl != app/* ]] || [ "$name" = "${impl##*/}" ] || continue
-			grep -E "\"$name[0-9]*\"" "$work/rest" | grep -vE '\.name = ' | sed "s/:.*/: the name \"$name\"/"
-		done
+	names_of "$impl" | while read -r name; do
+		grep -E "\"$name[0-9]*\"" "$work/rest" | grep -vE '\.name = ' | sed "s/:.*/: the name \"$name\"/"
+	done
 	find "$impl" "$impl.h" -name '*.h' 2>/dev/null | while read -r header; do
 		grep -E "#include \"([a-z0-9_]*/)*${header##*/}\"" "$work/rest" | sed "s/:.*/: #include ${header##*\/}/"
 	done
