@@ -51,7 +51,7 @@ static int nvme_open(struct copy_end *end, struct pl_copy *job)
 	struct pl_nvme_ctrlr_info info;
 	struct pl_nvme_qpair_opts opts = { .opts_size = sizeof(opts) };
 
-	pl_nvme_ctrlr_info(end->ctrlr, &info);
+	pl_nvme_ctrlr_info(end->ctrlr, &info, sizeof(info));
 	opts.depth = RTE_MAX(RTE_MIN(job->plan.depth + 1, info.max_entries), 2u);
 	opts.max_xfer = (uint32_t)RTE_MIN(job->buf_stride, (size_t)info.max_xfer);
 	return pl_nvme_qpair_create(end->ctrlr, &opts, &end->nvme.qp);
@@ -148,7 +148,7 @@ static void nvme_stats(const struct copy_end *end, struct copy_end_stats *stats)
 {
 	struct pl_nvme_qpair_stats qs;
 
-	pl_nvme_qpair_stats(end->nvme.qp, &qs);
+	pl_nvme_qpair_stats(end->nvme.qp, &qs, sizeof(qs));
 	*stats = (struct copy_end_stats){
 		.commands = qs.commands,
 		.sq_doorbells = qs.sq_doorbells,
@@ -159,7 +159,7 @@ static void nvme_stats(const struct copy_end *end, struct copy_end_stats *stats)
 
 static int nvme_traffic(const struct copy_end *end, struct pl_nvme_traffic *traffic)
 {
-	return pl_nvme_ctrlr_traffic(end->ctrlr, traffic);
+	return pl_nvme_ctrlr_traffic(end->ctrlr, traffic, sizeof(*traffic));
 }
 
 static bool nvme_close(struct copy_end *end)
@@ -189,7 +189,7 @@ void nvme_end_init(struct copy_end *end, struct pl_nvme_ns *ns, uint64_t slba, b
 {
 	struct pl_nvme_ctrlr_info info;
 
-	pl_nvme_ctrlr_info(ns->ctrlr, &info);
+	pl_nvme_ctrlr_info(ns->ctrlr, &info, sizeof(info));
 	end->ops = &nvme_end_ops;
 	end->name = info.name;
 	snprintf(end->place, sizeof(end->place), "%s namespace %u", info.name, ns->nsid);
