@@ -257,7 +257,7 @@ void app_target_whole(struct pl_nvme_ns *ns, struct app_target *t)
 	struct pl_nvme_ctrlr_info info;
 
 	memset(t, 0, sizeof(*t));
-	pl_nvme_ctrlr_info(ns->ctrlr, &info);
+	pl_nvme_ctrlr_info(ns->ctrlr, &info, sizeof(info));
 	snprintf(t->device, sizeof(t->device), "%s", info.name);
 	snprintf(t->text, sizeof(t->text), "%s:%u", info.name, ns->nsid);
 	t->nsid = ns->nsid;

@@ -10,6 +10,7 @@
 #include "copy_internal.h"
 #include "pl_alloc.h"
 #include "pl_log.h"
+#include "pl_opts.h"
 
 /* Host memory that the verifying phase may take: it needs two buffers per chunk in flight. */
 #define VERIFY_BYTES (8u << 20)
@@ -136,14 +137,13 @@ static void warn_of_others(struct pl_copy *job)
 
 int pl_copy_create(const struct pl_copy_opts *given, struct pl_copy **out)
 {
-	struct pl_copy_opts opts = { 0 };
+	struct pl_copy_opts opts;
 	struct pl_copy *job;
 	int rc;
 
-	if (given->opts_size < sizeof(size_t) || given->opts_size > sizeof(opts))
-		return pl_fail(-EINVAL, "opts_size %zu of a copy is not one this library knows",
-			       given->opts_size);
-	memcpy(&opts, given, given->opts_size);
+	rc = pl_opts_take(&opts, sizeof(opts), given, given->opts_size, "options of a copy");
+	if (rc)
+		return rc;
 	job = alloc(1, sizeof(*job));
 	if (!job)
 		return pl_fail(-ENOMEM, "no memory for a copy job");

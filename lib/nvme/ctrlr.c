@@ -12,6 +12,7 @@
 #include "pl_alloc.h"
 #include "pl_clock.h"
 #include "pl_log.h"
+#include "pl_opts.h"
 #include "pl_stop.h"
 
 static int step_read_cap(struct pl_nvme_ctrlr *c)
@@ -392,16 +393,19 @@ bool nvme_ctrlr_unordered(const struct pl_nvme_ctrlr *c)
 	return c->t->ops->unordered && c->t->ops->unordered(c->t);
 }
 
-void pl_nvme_ctrlr_info(const struct pl_nvme_ctrlr *ctrlr, struct pl_nvme_ctrlr_info *info)
+void pl_nvme_ctrlr_info(const struct pl_nvme_ctrlr *ctrlr, struct pl_nvme_ctrlr_info *info,
+			size_t size)
 {
-	*info = ctrlr->info;
+	pl_out_give(info, size, &ctrlr->info, sizeof(ctrlr->info));
 }
 
-int pl_nvme_ctrlr_traffic(struct pl_nvme_ctrlr *ctrlr, struct pl_nvme_traffic *traffic)
+int pl_nvme_ctrlr_traffic(struct pl_nvme_ctrlr *ctrlr, struct pl_nvme_traffic *out, size_t size)
 {
 	struct nvme_transport *t = ctrlr->t;
+	struct pl_nvme_traffic traffic;
 
-	if (!t->ops->traffic || !t->ops->traffic(t, traffic))
+	if (!t->ops->traffic || !t->ops->traffic(t, &traffic))
 		return pl_fail(-ENOTSUP, "%s does not count the bytes it moves", ctrlr->info.name);
+	pl_out_give(out, size, &traffic, sizeof(traffic));
 	return 0;
 }

@@ -8,6 +8,7 @@
 #include "nvme_internal.h"
 #include "pl_alloc.h"
 #include "pl_log.h"
+#include "pl_opts.h"
 
 #define DEFAULT_ENTRIES 256u
 #define DEFAULT_MAX_XFER (1u << 20)
@@ -107,14 +108,13 @@ static int check_opts(struct pl_nvme_ctrlr *ctrlr, const struct pl_nvme_qpair_op
 		      struct pl_nvme_qpair_opts *opts)
 {
 	const struct pl_nvme_ctrlr_info *info = &ctrlr->info;
+	int rc;
 
 	memset(opts, 0, sizeof(*opts));
-	if (given) {
-		if (given->opts_size < sizeof(size_t) || given->opts_size > sizeof(*opts))
-			return pl_fail(-EINVAL, "%s: opts_size %zu is not one this library knows",
-				       info->name, given->opts_size);
-		memcpy(opts, given, given->opts_size);
-	}
+	rc = given ? pl_opts_take(opts, sizeof(*opts), given, given->opts_size,
+				  "options of a queue pair") : 0;
+	if (rc)
+		return pl_fail_more(rc, "%s: %s", info->name, pl_errmsg());
 	if (opts->depth == 0)
 		opts->depth = RTE_MIN(DEFAULT_ENTRIES, info->max_entries);
 	if (opts->depth < 2 || opts->depth > info->max_entries)
@@ -209,11 +209,13 @@ void nvme_qpairs_free_all(struct pl_nvme_ctrlr *ctrlr)
 		}
 }
 
-void pl_nvme_qpair_stats(const struct pl_nvme_qpair *qp, struct pl_nvme_qpair_stats *stats)
+void pl_nvme_qpair_stats(const struct pl_nvme_qpair *qp, struct pl_nvme_qpair_stats *out, size_t size)
 {
-	*stats = qp->stats;
-	stats->in_flight = qp->nb_slots - qp->nb_free;
-	stats->completions = stats->commands - stats->in_flight;
+	struct pl_nvme_qpair_stats stats = qp->stats;
+
+	stats.in_flight = qp->nb_slots - qp->nb_free;
+	stats.completions = stats.commands - stats.in_flight;
+	pl_out_give(out, size, &stats, sizeof(stats));
 }
 
 uint32_t pl_nvme_qpair_depth(const struct pl_nvme_qpair *qp)

@@ -21,7 +21,7 @@ static uint64_t completions_posted(struct pl_nvme_ctrlr *ctrlr)
 {
 	struct pl_nvme_traffic t;
 
-	if (pl_nvme_ctrlr_traffic(ctrlr, &t))
+	if (pl_nvme_ctrlr_traffic(ctrlr, &t, sizeof(t)))
 		return 0;
 	return t.bytes[PL_TRAFFIC_QUEUE][PL_TRAFFIC_HOST][1] / sizeof(struct pl_nvme_cqe);
 }

@@ -398,7 +398,7 @@ static int setup(void **state)
 		snprintf(d->name, sizeof(d->name), "nvme_emu%zu", i);
 		d->ctrlr = ctrlr_of(d->name);
 		d->ns = ns_of(d->name, 1);
-		pl_nvme_ctrlr_info(d->ctrlr, &info);
+		pl_nvme_ctrlr_info(d->ctrlr, &info, sizeof(info));
 		d->max_xfer = info.max_xfer;
 		if (i >= DEVS)
 			continue;

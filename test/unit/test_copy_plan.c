@@ -57,7 +57,7 @@ static struct pl_copy_plan accepted(struct pl_copy_opts opts)
 	struct pl_copy_plan plan;
 	struct pl_copy *job;
 
-	assert_int_equal(pl_nvme_ctrlr_traffic(src->ctrlr, &before), 0);
+	assert_int_equal(pl_nvme_ctrlr_traffic(src->ctrlr, &before, sizeof(before)), 0);
 	if (pl_copy_create(&opts, &job))
 		fail_msg("%s", pl_errmsg());
 	plan = *pl_copy_plan(job);
@@ -66,7 +66,7 @@ static struct pl_copy_plan accepted(struct pl_copy_opts opts)
 	assert_int_equal(stats.bytes_copied, 0);
 	assert_int_equal(pl_copy_complete_ranges(job, NULL, 0), 0);
 	pl_copy_destroy(job);
-	assert_int_equal(pl_nvme_ctrlr_traffic(src->ctrlr, &after), 0);
+	assert_int_equal(pl_nvme_ctrlr_traffic(src->ctrlr, &after, sizeof(after)), 0);
 	assert_memory_equal(before.bytes[PL_TRAFFIC_DATA], after.bytes[PL_TRAFFIC_DATA],
 			    sizeof(after.bytes[PL_TRAFFIC_DATA]));
 	return plan;
@@ -74,7 +74,7 @@ static struct pl_copy_plan accepted(struct pl_copy_opts opts)
 
 static void test_opts(void **state)
 {
-	static const size_t sizes[] = { 0, 7, sizeof(struct pl_copy_opts) + 1, SIZE_MAX };
+	static const size_t sizes[] = { 0, 7, SIZE_MAX };
 	struct pl_copy_opts o;
 
 	(void)state;

@@ -30,7 +30,7 @@ static void test_info(void **state)
 	struct pl_nvme_ctrlr_info info;
 
 	(void)state;
-	pl_nvme_ctrlr_info(ctrlr_of(DEV), &info);
+	pl_nvme_ctrlr_info(ctrlr_of(DEV), &info, sizeof(info));
 	assert_string_equal(info.name, DEV);
 	assert_string_equal(info.transport, "nvme_emu");
 	assert_int_equal(info.version, 0x10400);
@@ -50,7 +50,7 @@ static void test_info(void **state)
 				 NVME_ONCS_COPY);
 	assert_true(info.vwc);
 	/* Without an MDTS the library's own limit holds. */
-	pl_nvme_ctrlr_info(ctrlr_of(PLAIN), &info);
+	pl_nvme_ctrlr_info(ctrlr_of(PLAIN), &info, sizeof(info));
 	assert_int_equal(info.max_xfer, 4 << 20);
 	assert_int_equal(info.cmbsz, 0);
 	assert_int_equal(info.pmrcap, 0);
@@ -350,14 +350,14 @@ static void test_reset(void **state)
 	assert_int_equal(pl_p2p_alloc(pmr, PAGE, 0, &bufs[1]), 0);
 	random_fill(host, PAGE);
 	write_blocks(qp, ns_of(DEV, 1), host, 0, 8);
-	pl_nvme_ctrlr_info(c, &before);
+	pl_nvme_ctrlr_info(c, &before, sizeof(before));
 	assert_int_equal(pl_nvme_ctrlr_reset(c), -EBUSY);
 	assert_errmsg("queue pairs");
 	read_blocks(qp, ns_of(DEV, 1), host + PAGE, 0, 8); /* which did it no harm */
 	pl_nvme_qpair_destroy(qp);
 	for (int i = 0; i < 3; i++) {
 		assert_int_equal(pl_nvme_ctrlr_reset(c), 0);
-		pl_nvme_ctrlr_info(c, &after);
+		pl_nvme_ctrlr_info(c, &after, sizeof(after));
 		assert_memory_equal(&before, &after, sizeof(before));
 		qp = qpair_of(DEV, 8, 0);
 		/* The data are still there, and so are CMB and PMR, at the same addresses. */

@@ -154,10 +154,10 @@ static void own_memory(enum pl_mem_kind kind, enum pl_traffic_mem mem)
 	assert_int_equal(pl_p2p_alloc(heap, 64 * BS, 0, &buf), 0);
 	random_fill(out, 64 * BS);
 	write_blocks(qp, ns, out, 0, 64);
-	assert_int_equal(pl_nvme_ctrlr_traffic(ctrlr_of(DEV), &before), 0);
+	assert_int_equal(pl_nvme_ctrlr_traffic(ctrlr_of(DEV), &before, sizeof(before)), 0);
 	read_blocks(qp, ns, buf, 0, 64);
 	write_blocks(qp, ns, buf, 64, 64);
-	assert_int_equal(pl_nvme_ctrlr_traffic(ctrlr_of(DEV), &after), 0);
+	assert_int_equal(pl_nvme_ctrlr_traffic(ctrlr_of(DEV), &after, sizeof(after)), 0);
 	for (int dir = 0; dir < 2; dir++)
 		for (int m = 0; m < PL_TRAFFIC_MEMS; m++)
 			assert_int_equal(after.bytes[PL_TRAFFIC_DATA][m][dir] -

@@ -72,7 +72,7 @@ static void test_namespaces(void **state)
 	struct pl_nvme_ctrlr_info info;
 
 	(void)state;
-	pl_nvme_ctrlr_info(ctrlr_of(DEV), &info);
+	pl_nvme_ctrlr_info(ctrlr_of(DEV), &info, sizeof(info));
 	assert_true(info.nn >= 3);
 	for (uint32_t nsid = 1; nsid <= 3; nsid++) {
 		assert_int_equal(ns_of(DEV, nsid)->nsid, nsid);
@@ -97,11 +97,11 @@ static void test_flush(void **state)
 	struct pl_nvme_qpair_stats before, after;
 
 	(void)state;
-	pl_nvme_qpair_stats(qp, &before);
+	pl_nvme_qpair_stats(qp, &before, sizeof(before));
 	assert_int_equal(run(ns, NVME_CMD_FLUSH, NULL, 0, 0, 0), 0);
 	/* What does not belong to a flush is not sent with it. */
 	assert_int_equal(run(ns, NVME_CMD_FLUSH, (void *)(uintptr_t)3, 7, 9, 0xffff), 0);
-	pl_nvme_qpair_stats(qp, &after);
+	pl_nvme_qpair_stats(qp, &after, sizeof(after));
 	assert_int_equal(after.commands - before.commands, 2);
 	all.nsid = UINT32_MAX;
 	assert_int_equal(run(&all, NVME_CMD_FLUSH, NULL, 0, 0, 0), 0);
@@ -126,19 +126,19 @@ static void test_write_zeroes(void **state)
 	for (uint64_t lba = 1000; lba + 2048 <= ns->nlb; lba += 2048)
 		write_blocks(qp, ns, out, lba, 2048);
 	write_blocks(qp, ns, out, ns->nlb - 2048, 2048);
-	pl_nvme_qpair_stats(qp, &before);
+	pl_nvme_qpair_stats(qp, &before, sizeof(before));
 	assert_int_equal(run(ns, NVME_CMD_WRITE_ZEROES, NULL, 2000, (uint32_t)ns->nlb - 2000, 0),
 			 0);
-	pl_nvme_qpair_stats(qp, &after);
+	pl_nvme_qpair_stats(qp, &after, sizeof(after));
 	assert_int_equal(after.commands - before.commands, (ns->nlb - 2000 + 65535) / 65536);
 	assert_blocks(1000, 1000, out);
 	for (uint64_t lba = 2000; lba < ns->nlb; lba += 2048)
 		assert_blocks(lba, (uint32_t)RTE_MIN(ns->nlb - lba, 2048ull), NULL);
 	/* Exactly as many as it can tell, and one more. */
 	for (uint32_t nlb = 65535; nlb <= 65537; nlb++) {
-		pl_nvme_qpair_stats(qp, &before);
+		pl_nvme_qpair_stats(qp, &before, sizeof(before));
 		assert_int_equal(run(ns, NVME_CMD_WRITE_ZEROES, NULL, 0, nlb, 0), 0);
-		pl_nvme_qpair_stats(qp, &after);
+		pl_nvme_qpair_stats(qp, &after, sizeof(after));
 		assert_int_equal(after.commands - before.commands, nlb <= 65536 ? 1 : 2);
 	}
 }
@@ -186,9 +186,9 @@ static void test_compare(void **state)
 	random_fill(out, MIB(1));
 	write_blocks(qp, ns, out, 0, 2048);
 	assert_int_equal(run(ns, NVME_CMD_COMPARE, out, 0, 1, 0), 0);
-	pl_nvme_qpair_stats(qp, &before);
+	pl_nvme_qpair_stats(qp, &before, sizeof(before));
 	assert_int_equal(run(ns, NVME_CMD_COMPARE, out, 0, 2048, 0), 0);
-	pl_nvme_qpair_stats(qp, &after);
+	pl_nvme_qpair_stats(qp, &after, sizeof(after));
 	assert_int_equal(after.commands - before.commands, 8); /* 1 MiB by 128 KiB */
 	/* One bit, in the first and in the last byte and between, whole and split. */
 	for (int i = 0; i < 3; i++) {

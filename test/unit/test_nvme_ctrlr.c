@@ -270,10 +270,10 @@ static void test_bogus_behind_admin_answer(void **state)
 	};
 	cqe[1] = (struct pl_nvme_cqe){ .cid = 0xffff, .status = phase };
 	assert_int_equal(pl_nvme_admin(c, &sqe, NULL, 0, NULL, NULL), 0);
-	pl_nvme_qpair_stats(q, &stats);
+	pl_nvme_qpair_stats(q, &stats, sizeof(stats));
 	sent = stats.commands;
 	assert_int_equal(pl_nvme_admin(c, &sqe, NULL, 0, NULL, NULL), -ENODEV);
-	pl_nvme_qpair_stats(q, &stats);
+	pl_nvme_qpair_stats(q, &stats, sizeof(stats));
 	assert_int_equal(stats.commands, sent);
 	assert_true(c->failed && c->no_dma);
 	arm(LIAR, NVME_EMU_FAULT_NONE);

@@ -66,7 +66,7 @@ static void test_names(void **state)
 	LIE_CTRL(sn, "\033[2J%n\"\\\x80\xff\0A\t       ");
 	LIE_CTRL(fr, "\n1.0\x7f   ");
 	assert_int_equal(pl_nvme_ctrlr_reset(ctrlr), 0);
-	pl_nvme_ctrlr_info(ctrlr, &info);
+	pl_nvme_ctrlr_info(ctrlr, &info, sizeof(info));
 	assert_string_equal(info.serial, "?[2J%n\"\\???A?");
 	assert_string_equal(info.firmware, "?1.0?");
 	assert_string_equal(info.model, "Peerlane Emulated NVMe Controller");
@@ -79,7 +79,7 @@ static void test_no_write_cache(void **state)
 	(void)state;
 	LIE_CTRL(vwc, 0x06); /* the behaviour of Flush is not the presence of a cache */
 	assert_int_equal(pl_nvme_ctrlr_reset(ctrlr), 0);
-	pl_nvme_ctrlr_info(ctrlr, &info);
+	pl_nvme_ctrlr_info(ctrlr, &info, sizeof(info));
 	assert_false(info.vwc);
 }
 
@@ -276,7 +276,7 @@ static void test_limits(void **state)
 	for (size_t i = 0; i < RTE_DIM(mdts); i++) {
 		LIE_CTRL(mdts, mdts[i]);
 		assert_int_equal(pl_nvme_ctrlr_reset(ctrlr), 0);
-		pl_nvme_ctrlr_info(ctrlr, &info);
+		pl_nvme_ctrlr_info(ctrlr, &info, sizeof(info));
 		assert_int_equal(info.max_xfer, 4 << 20);
 	}
 	LIE_NS(mssrl, 0);
@@ -326,11 +326,11 @@ static void test_subsystem(void **state)
 	struct pl_nvme_ctrlr_info info;
 
 	(void)state;
-	pl_nvme_ctrlr_info(ctrlr, &info);
+	pl_nvme_ctrlr_info(ctrlr, &info, sizeof(info));
 	assert_memory_equal(info.subnqn, "nqn.", 4);
 	lie(NVME_CNS_CTRL, offsetof(struct pl_nvme_id_ctrl, subnqn), "nqn.\033[2J", 9);
 	assert_int_equal(pl_nvme_ctrlr_reset(ctrlr), 0);
-	pl_nvme_ctrlr_info(ctrlr, &info);
+	pl_nvme_ctrlr_info(ctrlr, &info, sizeof(info));
 	assert_string_equal(info.subnqn, "nqn.?[2J");
 }
 

@@ -60,9 +60,9 @@ static void test_one_command(void **state)
 	struct pl_nvme_qpair_stats before, after;
 
 	(void)state;
-	pl_nvme_qpair_stats(qp, &before);
+	pl_nvme_qpair_stats(qp, &before, sizeof(before));
 	every_offset(qp, ns_of(DEV, 1), nlbs, RTE_DIM(nlbs));
-	pl_nvme_qpair_stats(qp, &after);
+	pl_nvme_qpair_stats(qp, &after, sizeof(after));
 	assert_int_equal(after.commands - before.commands,
 			 2 * RTE_DIM(nlbs) * RTE_DIM(offset_classes));
 	pl_nvme_qpair_destroy(qp);
@@ -84,9 +84,9 @@ static void test_lists_in_cmb(void **state)
 
 	(void)state;
 	assert_int_equal(pl_nvme_qpair_create(ctrlr_of(DEV), &opts, &qp), 0);
-	assert_int_equal(pl_nvme_ctrlr_traffic(ctrlr_of(DEV), &before), 0);
+	assert_int_equal(pl_nvme_ctrlr_traffic(ctrlr_of(DEV), &before, sizeof(before)), 0);
 	every_offset(qp, ns_of(DEV, 1), nlbs, RTE_DIM(nlbs));
-	assert_int_equal(pl_nvme_ctrlr_traffic(ctrlr_of(DEV), &after), 0);
+	assert_int_equal(pl_nvme_ctrlr_traffic(ctrlr_of(DEV), &after, sizeof(after)), 0);
 	assert_int_equal(is[PL_TRAFFIC_HOST][0], was[PL_TRAFFIC_HOST][0]);
 	assert_true(is[PL_TRAFFIC_OWN_CMB][0] - was[PL_TRAFFIC_OWN_CMB][0] > 1024 * 8);
 	pl_nvme_qpair_destroy(qp);
@@ -167,7 +167,7 @@ static void split_at_depth(uint32_t depth)
 		}
 	}
 	assert_memory_equal(in, out, 1757 * 512);
-	pl_nvme_qpair_stats(qp, &stats);
+	pl_nvme_qpair_stats(qp, &stats, sizeof(stats));
 	assert_int_equal(stats.commands, commands);
 	assert_int_equal(stats.completions, commands);
 	assert_int_equal(stats.in_flight, 0);
@@ -219,7 +219,7 @@ static void split_error(uint32_t depth, uint32_t good_commands)
 
 	pl_nvme_op_read(&op, ns, buf, slba, 16 * 40);
 	assert_int_equal(NVME_STATUS_CODE(run_op(qp, &op)), NVME_SC_LBA_OUT_OF_RANGE);
-	pl_nvme_qpair_stats(qp, &stats);
+	pl_nvme_qpair_stats(qp, &stats, sizeof(stats));
 	assert_int_equal(stats.in_flight, 0);
 	assert_int_equal(stats.completions, stats.commands);
 	/* At most what was in flight when the first error came followed it. */
@@ -272,14 +272,14 @@ static void refused(struct pl_nvme_qpair *qp, const struct pl_nvme_op *bad, cons
 	/* Good, bad, good: the first goes, the second is named, the third can go afterwards. */
 	pl_nvme_op_read(&op[0], ns_of(SMALL, 1), buf, 0, 1);
 	pl_nvme_op_read(&op[2], ns_of(SMALL, 1), buf, 0, 1);
-	pl_nvme_qpair_stats(qp, &before);
+	pl_nvme_qpair_stats(qp, &before, sizeof(before));
 	assert_int_equal(pl_nvme_submit(qp, ops, 3), 1);
 	assert_int_equal(pl_nvme_qpair_error(qp), -EINVAL);
 	assert_errmsg(part);
 	assert_errmsg(SMALL);
 	assert_ptr_equal(poll_one(qp), &op[0]);
 	assert_int_equal(run_op(qp, &op[2]), 0);
-	pl_nvme_qpair_stats(qp, &after);
+	pl_nvme_qpair_stats(qp, &after, sizeof(after));
 	assert_int_equal(after.commands - before.commands, 2);
 	assert_int_equal(after.sq_doorbells - before.sq_doorbells, 2);
 	pl_mem_free(buf);

@@ -395,7 +395,7 @@ static void test_identified(void **state)
 	struct pl_nvme_traffic traffic;
 
 	(void)state;
-	pl_nvme_ctrlr_info(ctrlr_of(FAKE), &info);
+	pl_nvme_ctrlr_info(ctrlr_of(FAKE), &info, sizeof(info));
 	assert_string_equal(info.name, FAKE);
 	assert_string_equal(info.transport, "nvme_fake");
 	assert_string_equal(info.serial, "FAKE 1");
@@ -405,7 +405,7 @@ static void test_identified(void **state)
 	assert_int_equal(ns_of(FAKE, 1)->nlb, NLB);
 	assert_null(pl_nvme_ns_next(ctrlr_of(FAKE), ns_of(FAKE, 1)));
 	assert_null(pl_nvme_ctrlr_heap(ctrlr_of(FAKE), PL_MEM_CMB));
-	assert_int_equal(pl_nvme_ctrlr_traffic(ctrlr_of(FAKE), &traffic), -ENOTSUP);
+	assert_int_equal(pl_nvme_ctrlr_traffic(ctrlr_of(FAKE), &traffic, sizeof(traffic)), -ENOTSUP);
 	assert_int_equal(pl_nvme_ctrlr_poll_events(ctrlr_of(FAKE)), 0);
 }
 
@@ -426,7 +426,7 @@ static void test_reads_and_writes(void **state)
 	assert_memory_equal(in, out + 99 * BS, 3 * BS);
 	pl_nvme_op_read(&beyond, ns, in, NLB, 1);
 	assert_int_equal(run_op(qp, &beyond), NVME_SC_LBA_OUT_OF_RANGE);
-	pl_nvme_qpair_stats(qp, &stats);
+	pl_nvme_qpair_stats(qp, &stats, sizeof(stats));
 	assert_int_equal(stats.commands, 4);
 	assert_int_equal(stats.completions, 4);
 	assert_int_equal(stats.sq_doorbells + stats.cq_doorbells, 0);

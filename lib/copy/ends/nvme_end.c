@@ -77,7 +77,7 @@ static int nvme_open(struct copy_end *end, struct pl_copy *job)
 	struct pl_nvme_ctrlr_info info;
 	struct pl_nvme_qpair_opts opts = { .opts_size = sizeof(opts) };
 
-	pl_nvme_ctrlr_info(of(end)->ns->ctrlr, &info);
+	pl_nvme_ctrlr_info(of(end)->ns->ctrlr, &info, sizeof(info));
 	opts.depth = RTE_MAX(RTE_MIN(job->plan.depth + 1, info.max_entries), 2u);
 	opts.max_xfer = (uint32_t)RTE_MIN(job->buf_stride, (size_t)info.max_xfer);
 	return pl_nvme_qpair_create(of(end)->ns->ctrlr, &opts, &of(end)->qp);
@@ -174,7 +174,7 @@ static void nvme_stats(const struct copy_end *end, struct copy_end_stats *stats)
 {
 	struct pl_nvme_qpair_stats qs;
 
-	pl_nvme_qpair_stats(of(end)->qp, &qs);
+	pl_nvme_qpair_stats(of(end)->qp, &qs, sizeof(qs));
 	*stats = (struct copy_end_stats){
 		.commands = qs.commands,
 		.sq_doorbells = qs.sq_doorbells,
@@ -185,7 +185,7 @@ static void nvme_stats(const struct copy_end *end, struct copy_end_stats *stats)
 
 static int nvme_traffic(const struct copy_end *end, struct pl_nvme_traffic *traffic)
 {
-	return pl_nvme_ctrlr_traffic(of(end)->ns->ctrlr, traffic);
+	return pl_nvme_ctrlr_traffic(of(end)->ns->ctrlr, traffic, sizeof(*traffic));
 }
 
 static bool nvme_close(struct copy_end *end)
@@ -198,7 +198,7 @@ static void nvme_init(struct copy_end *end, const struct pl_copy_target *target)
 	struct pl_nvme_ns *ns = target->handle;
 	struct pl_nvme_ctrlr_info info;
 
-	pl_nvme_ctrlr_info(ns->ctrlr, &info);
+	pl_nvme_ctrlr_info(ns->ctrlr, &info, sizeof(info));
 	end->name = info.name;
 	snprintf(end->place, sizeof(end->place), "%s namespace %u", info.name, ns->nsid);
 	end->own = pl_nvme_ctrlr_p2p(ns->ctrlr);

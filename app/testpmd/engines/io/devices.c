@@ -80,7 +80,7 @@ static int collect_ctrlrs(struct devices *d)
 			c++;
 		if (c == d->nb_ctrlrs) {
 			d->ctrlrs[c].ctrlr = ctrlr;
-			pl_nvme_ctrlr_info(ctrlr, &d->ctrlrs[c].info);
+			pl_nvme_ctrlr_info(ctrlr, &d->ctrlrs[c].info, sizeof(d->ctrlrs[c].info));
 			d->nb_ctrlrs++;
 		}
 		d->ctrlrs[c].namespaces++;

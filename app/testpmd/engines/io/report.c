@@ -130,7 +130,7 @@ static void print_results(const struct io_run *r, FILE *out)
 		const struct worker *w = &r->workers[i];
 		struct pl_nvme_ctrlr_info info;
 
-		pl_nvme_ctrlr_info(w->ctrlr, &info);
+		pl_nvme_ctrlr_info(w->ctrlr, &info, sizeof(info));
 		merge_init(&one);
 		merge(&one, w);
 		merge(&all, w);

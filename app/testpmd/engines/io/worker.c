@@ -179,7 +179,7 @@ static int poll_run(struct worker *w)
 	}
 	submit_all(w);
 	if (w->failed || is_gone(w) || (!more && !w->in_flight && !w->nb_todo)) {
-		pl_nvme_qpair_stats(w->qp, &w->qstats);
+		pl_nvme_qpair_stats(w->qp, &w->qstats, sizeof(w->qstats));
 		finish(w, PHASE_RUN);
 	}
 	return n;

@@ -80,7 +80,7 @@ static int create_qpair(struct worker *w)
 	uint64_t depth;
 	int rc;
 
-	pl_nvme_ctrlr_info(w->ctrlr, &info);
+	pl_nvme_ctrlr_info(w->ctrlr, &info, sizeof(info));
 	if (w->qd >= info.max_entries)
 		return app_fail(-EINVAL,
 				"-q %u: %s has queues of %u entries, so accepted is 1 to %u", w->qd,

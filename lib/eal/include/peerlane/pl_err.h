@@ -25,6 +25,17 @@
  * | -ECANCELED   | the caller asked to stop                                                       |
  *
  * Functions that destroy or free return void: destroying never fails.
+ *
+ * Structures grow at their end, so a program and a library of different versions tell each other how
+ * much they know:
+ *
+ * - One that the caller fills in begins with its size (`opts_size`). Shorter than the library's, the
+ *   rest is taken as zeros, which are the defaults. Longer, what the library does not know must be
+ *   zeros: anything else asks for what it cannot do, and is -EINVAL.
+ * - One that the library fills in for the caller comes with a parameter `size`, sizeof the caller's
+ *   structure, in the call: no more is written, and what the library does not know reads as zeros.
+ * - One that the library owns and the caller reads in place has no size, but for struct pl_error.
+ *   struct pl_nvme_op, which both share on the data path, never grows.
  */
 #ifndef PEERLANE_PL_ERR_H
 #define PEERLANE_PL_ERR_H

@@ -84,7 +84,9 @@ struct pl_nvme_ctrlr_info {
 				     survives power loss after a Flush, not before */
 };
 
-PL_API void pl_nvme_ctrlr_info(const struct pl_nvme_ctrlr *ctrlr, struct pl_nvme_ctrlr_info *info);
+/** @param size sizeof(*info), see pl_err.h; so with the others that have it. Any thread. */
+PL_API void pl_nvme_ctrlr_info(const struct pl_nvme_ctrlr *ctrlr, struct pl_nvme_ctrlr_info *info,
+			       size_t size);
 
 /** The controller as a provider of peer memory (pl_p2p.h): its CMB and its PMR; as long as the
  * controller. Any thread. */
@@ -175,7 +177,8 @@ struct pl_nvme_traffic {
  * completion is posted. Any thread.
  * @return 0; -ENOTSUP if the device cannot tell.
  */
-PL_API int pl_nvme_ctrlr_traffic(struct pl_nvme_ctrlr *ctrlr, struct pl_nvme_traffic *traffic);
+PL_API int pl_nvme_ctrlr_traffic(struct pl_nvme_ctrlr *ctrlr, struct pl_nvme_traffic *traffic,
+				 size_t size);
 
 /* ---- namespaces ---- */
 
@@ -271,7 +274,7 @@ static inline void pl_nvme_op_write(struct pl_nvme_op *op, struct pl_nvme_ns *ns
 
 /** Options of a queue pair. Zero-initialise, set opts_size, then the rest. */
 struct pl_nvme_qpair_opts {
-	size_t opts_size; /**< sizeof(struct pl_nvme_qpair_opts) */
+	size_t opts_size; /**< sizeof(struct pl_nvme_qpair_opts); see pl_err.h */
 	uint32_t depth;	  /**< entries of each queue, 2 to max_entries; one less may be in flight;
 			       0: 256 or max_entries if that is less */
 	uint32_t max_xfer; /**< bytes of one command; larger ops are split; 0: the controller's,
@@ -341,7 +344,8 @@ struct pl_nvme_qpair_stats {
 	uint64_t cq_doorbells;	 /**< MMIO writes by poll */
 	uint32_t in_flight;	 /**< commands without completion */
 };
-PL_API void pl_nvme_qpair_stats(const struct pl_nvme_qpair *qp, struct pl_nvme_qpair_stats *stats);
+PL_API void pl_nvme_qpair_stats(const struct pl_nvme_qpair *qp, struct pl_nvme_qpair_stats *stats,
+				size_t size);
 
 /** The depth, transfer limit and identifier a queue pair really has. */
 PL_API uint32_t pl_nvme_qpair_depth(const struct pl_nvme_qpair *qp);
