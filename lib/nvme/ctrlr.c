@@ -262,7 +262,7 @@ static void shut_down(struct pl_nvme_ctrlr *c)
 	if (rc == 0)
 		rc = nvme_set32(c, NVME_REG_CC, (cc & ~NVME_CC_SHN_MASK) | NVME_CC_SHN_NORMAL);
 	if (rc) { /* gone, or its decoding is off and it lives */
-		(void)c->t->ops->let_dma(c->t, false);
+		nvme_ctrlr_stop_dma(c);
 		return;
 	}
 	if (!wait_csts(c, NVME_CSTS_SHST_MASK, NVME_CSTS_SHST_COMPLETE, c->shutdown_timeout_ms))

@@ -178,9 +178,9 @@ static int parse_lba(struct words *w, const char *val)
 {
 	const char *dash = strchr(val, '-');
 	char first[32];
+	int n = snprintf(first, sizeof(first), "%.*s", dash ? (int)(dash - val) : (int)strlen(val), val);
 
-	snprintf(first, sizeof(first), "%.*s", dash ? (int)(dash - val) : 31, val);
-	if (!number(first, UINT64_MAX, &w->rule->lba_first) ||
+	if (n >= (int)sizeof(first) || !number(first, UINT64_MAX, &w->rule->lba_first) ||
 	    !number(dash ? dash + 1 : first, UINT64_MAX, &w->rule->lba_last) ||
 	    w->rule->lba_first > w->rule->lba_last)
 		return reject(w, "lba", val, "an LBA, or FIRST-LAST");
