@@ -207,6 +207,24 @@ static int auto_try(struct pl_copy *job, struct pl_p2p *provider, const char *wh
 	return rc == -EINVAL || rc == -EREMOTEIO ? -ENOENT : rc; /* the next may do */
 }
 
+static int auto_third(struct pl_copy *job, bool canary_only, bool depth_given, struct obstacle *o)
+{
+	for (struct pl_p2p *p = pl_p2p_next(NULL); p; p = pl_p2p_next(p)) {
+		int rc;
+
+		/* `auto` can do without a provider whose memory was lost. */
+		if (p == job->src.own || p == job->dst.own || p->canary_only != canary_only ||
+		    p2p_lost_memory(p))
+			continue;
+		rc = auto_try(job, p,
+			      "a third device's memory: source and destination have none that fits",
+			      depth_given, o);
+		if (rc != -ENOENT)
+			return rc;
+	}
+	return -ENOENT;
+}
+
 static int plan_auto(struct pl_copy *job, bool depth_given)
 {
 	struct pl_p2p *src = job->src.own, *dst = job->dst.own;
@@ -222,13 +240,9 @@ static int plan_auto(struct pl_copy *job, bool depth_given)
 		if (rc != -ENOENT)
 			return rc;
 	}
-	for (struct pl_p2p *p = pl_p2p_next(NULL); p; p = pl_p2p_next(p)) {
-		/* `auto` can do without a provider whose memory was lost. */
-		if (p == src || p == dst || p2p_lost_memory(p))
-			continue;
-		rc = auto_try(job, p,
-			      "a third device's memory: source and destination have none that fits",
-			      depth_given, &obstacle);
+	/* Those first of which a proof says more than that the canary is alive. */
+	for (int canary_only = 0; canary_only < 2; canary_only++) {
+		rc = auto_third(job, canary_only, depth_given, &obstacle);
 		if (rc != -ENOENT)
 			return rc;
 	}
@@ -236,7 +250,7 @@ static int plan_auto(struct pl_copy *job, bool depth_given)
 	if (obstacle.too_small[0])
 		return pl_fail(-EINVAL, "%s", obstacle.too_small);
 	take_host(job, obstacle.no_way[0] ? obstacle.no_way :
-					    "no controller has a CMB or PMR that can hold the data and "
+					    "no device has a CMB, PMR or lent BAR that can hold the data and "
 					    "that both reach");
 	return 0;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Page-granular allocation of one controller's CMB or PMR. Nothing is ever stored in the device's
+/* Page-granular allocation of one memory of a device's: a CMB, a PMR, a BAR. Nothing is ever stored in the device's
  * memory but zeroes and what its users put there. */
 #include <errno.h>
 #include <pthread.h>
@@ -95,8 +95,9 @@ static int check_there(const struct pl_p2p_heap *heap)
 {
 	const char *why = why_gone(heap);
 
-	return why ? pl_fail(-ENODEV, "%s: its %s %s: reset the controller", heap->info.owner,
-			     pl_mem_kind_name(heap->info.kind), why)
+	return why ? pl_fail(-ENODEV, "%s: its %s %s: %s", heap->info.owner,
+			     pl_mem_kind_name(heap->info.kind), why,
+			     heap->info.kind == PL_MEM_BAR ? "start anew" : "reset the controller")
 		   : 0;
 }
 

@@ -80,27 +80,51 @@ bool p2p_lost_memory(const struct pl_p2p *p)
 	return false;
 }
 
-void pl_p2p_path(const struct pl_p2p *provider, const struct pl_p2p *client,
-		 struct pl_p2p_path *path)
+bool p2p_reaches(const struct pl_p2p *p, const struct pl_p2p *client, struct pl_p2p_path *path)
 {
-	if (client == provider) {
+	if (client == p) {
 		path->way = PL_P2P_OWN;
-		snprintf(path->reason, sizeof(path->reason), "%s uses its own memory",
-			 provider->name);
-	} else if (client->ioas != provider->ioas) {
+		snprintf(path->reason, sizeof(path->reason), "%s uses its own memory", p->name);
+	} else if (client->ioas != p->ioas) {
 		path->way = PL_P2P_NO_WAY;
 		snprintf(path->reason, sizeof(path->reason),
-			 "%s and %s share no IO address space, as emulated and PCI devices do not",
-			 client->name, provider->name);
-	} else if (provider->no_peers) {
+			 "%s and %s share no IO address space: neither reaches the other's memory",
+			 client->name, p->name);
+	} else if (p->no_peers) {
 		path->way = PL_P2P_NO_WAY;
 		snprintf(path->reason, sizeof(path->reason),
 			 "the memory of %s could not be mapped for peers: the log says why",
-			 provider->name);
+			 p->name);
 	} else {
 		path->way = PL_P2P_PEER;
 		snprintf(path->reason, sizeof(path->reason),
 			 "the IOMMU maps the memory of %s for %s; what lies between them is not known",
-			 provider->name, client->name);
+			 p->name, client->name);
 	}
+	return path->way != PL_P2P_NO_WAY;
+}
+
+static bool has_memory(const struct pl_p2p *p)
+{
+	for (unsigned int i = 0; i < p->nb_memories; i++)
+		if (p->memory[i].heap && pl_p2p_heap_there(p->memory[i].heap))
+			return true;
+	return false;
+}
+
+void pl_p2p_path(const struct pl_p2p *provider, const struct pl_p2p *client,
+		 struct pl_p2p_path *path)
+{
+	const char *why = provider->ops->why_none(provider);
+
+	if (has_memory(provider)) {
+		p2p_reaches(provider, client, path);
+		return;
+	}
+	path->way = PL_P2P_NO_WAY;
+	if (why[0])
+		snprintf(path->reason, sizeof(path->reason), "%s", why);
+	else
+		snprintf(path->reason, sizeof(path->reason), "%s has no memory to lend now",
+			 provider->name);
 }

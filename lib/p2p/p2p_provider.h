@@ -50,6 +50,7 @@ struct pl_p2p {
 	char name[32];
 	struct pl_ioas *ioas; /* whose devices reach its memory */
 	bool no_peers;	      /* but not this one's: its memory could not be mapped for them */
+	bool canary_only;     /* nothing but the canary of a proof tells that it is alive */
 	bool of_host;	      /* the CPU finds memory of the host there, as the kernel does */
 	unsigned int nb_memories;
 	struct p2p_memory memory[P2P_MEMORIES];
@@ -58,6 +59,9 @@ struct pl_p2p {
 
 void p2p_register(struct pl_p2p *p); /* behind those that there are */
 void p2p_unregister(struct pl_p2p *p);
+
+/* Whether @client is in the address space in which devices reach @p's memory, if it has some; if not, why. */
+bool p2p_reaches(const struct pl_p2p *p, const struct pl_p2p *client, struct pl_p2p_path *path);
 
 /* Whether any of its memory is gone, until a reset brings it back. */
 bool p2p_lost_memory(const struct pl_p2p *p);

@@ -468,7 +468,7 @@ static int copy_without_peer_memory(void *arg)
 		return 3;
 	pl_eal_cleanup();
 	if (rc || plan.via != PL_COPY_VIA_HOST || plan.p2p || plan.landing_check ||
-	    !strstr(plan.reason, "no controller has a CMB or PMR"))
+	    !strstr(plan.reason, "no device has a CMB, PMR or lent BAR"))
 		return 4;
 	return 0;
 }

@@ -158,6 +158,11 @@ static void test_path(void **state)
 	assert_int_equal(path.way, PL_P2P_PEER);
 	pl_p2p_path(&lender.p2p, dst, &path);
 	assert_int_equal(path.way, PL_P2P_PEER);
+	pl_p2p_heap_set_gone(lender.p2p.memory[0].heap, true);
+	pl_p2p_path(&lender.p2p, dst, &path);
+	assert_int_equal(path.way, PL_P2P_NO_WAY);
+	assert_non_null(strstr(path.reason, "no memory to lend"));
+	pl_p2p_heap_set_gone(lender.p2p.memory[0].heap, false);
 	pl_p2p_path(src, &other, &path);
 	assert_int_equal(path.way, PL_P2P_NO_WAY);
 	assert_non_null(strstr(path.reason, "share no IO address space"));
@@ -257,7 +262,21 @@ static void test_auto(void **state)
 	struct pl_copy *job;
 
 	(void)state;
-	for (size_t i = 0; i < RTE_DIM(own); i++)
+	for (size_t i = 0; i < 2; i++)
+		for (unsigned int m = 0; m < own[i]->nb_memories; m++) {
+			heaps[i][m] = own[i]->memory[m].heap;
+			own[i]->memory[m].heap = NULL;
+		}
+	/* Whose life more than a canary tells of goes first. */
+	assert_int_equal(pl_copy_create(&opts, &job), 0);
+	assert_string_equal(pl_copy_plan(job)->provider, THIRD);
+	pl_copy_destroy(job);
+	provider_of(THIRD)->canary_only = true;
+	assert_int_equal(pl_copy_create(&opts, &job), 0);
+	assert_string_equal(pl_copy_plan(job)->provider, NAME);
+	pl_copy_destroy(job);
+	provider_of(THIRD)->canary_only = false;
+	for (size_t i = 2; i < RTE_DIM(own); i++)
 		for (unsigned int m = 0; m < own[i]->nb_memories; m++) {
 			heaps[i][m] = own[i]->memory[m].heap;
 			own[i]->memory[m].heap = NULL;

@@ -23,7 +23,10 @@
 
 #define USAGE "BDF,p2p=barN[,offset=OFFSET][,size=SIZE]"
 
+enum { KEY_P2P = 1, KEY_OFFSET = 2, KEY_SIZE = 4 };
+
 struct bar_args {
+	unsigned int keys; /* KEY_* that were given */
 	unsigned int bar;
 	uint64_t offset;
 	uint64_t size; /* 0: all of it from `offset` on */
@@ -47,17 +50,26 @@ static bool bar_claims(const char *args)
 	return strncmp(args, "p2p=", 4) == 0 || strstr(args, ",p2p=");
 }
 
+/* False if it was given before. */
+static bool first(struct bar_args *args, unsigned int key)
+{
+	bool before = args->keys & key;
+
+	args->keys |= key;
+	return !before;
+}
+
 static bool parse_pair(const char *pair, struct bar_args *args)
 {
 	if (strncmp(pair, "p2p=bar", 7) == 0) {
 		args->bar = (unsigned int)(pair[7] - '0');
-		return args->bar < PCI_NUM_BARS && !pair[8];
+		return args->bar < PCI_NUM_BARS && !pair[8] && first(args, KEY_P2P);
 	}
 	if (strncmp(pair, "offset=", 7) == 0)
 		return pl_number_parse(pair + 7, true, &args->offset) &&
-		       args->offset % PL_P2P_PAGE == 0;
+		       args->offset % PL_P2P_PAGE == 0 && first(args, KEY_OFFSET);
 	return strncmp(pair, "size=", 5) == 0 && pl_number_parse(pair + 5, true, &args->size) &&
-	       args->size && args->size % PL_P2P_PAGE == 0;
+	       args->size && args->size % PL_P2P_PAGE == 0 && first(args, KEY_SIZE);
 }
 
 static int parse_args(const char *bdf, const char *text, struct bar_args *args)
@@ -71,7 +83,7 @@ static int parse_args(const char *bdf, const char *text, struct bar_args *args)
 		if (!parse_pair(pair, args))
 			return pl_fail(-EINVAL,
 				       "-a %s: '%s' is not understood; the form is " USAGE
-				       ", N from 0 to 5, OFFSET and SIZE multiples of 4096",
+				       ", each once, N from 0 to 5, OFFSET and SIZE multiples of 4096",
 				       bdf, pair);
 	return 0;
 }
@@ -79,8 +91,16 @@ static int parse_args(const char *bdf, const char *text, struct bar_args *args)
 static int bar_check(const char *bdf, const char *text)
 {
 	struct bar_args args;
+	long long class;
+	int rc = parse_args(bdf, text, &args);
 
-	return parse_args(bdf, text, &args);
+	/* Its registers are in a BAR, and so is its CMB: lib/nvme lends that, and knows which is which. */
+	if (rc == 0 && pci_sysfs_number(bdf, "class", &class) == 0 && class == PCI_CLASS_NVME)
+		rc = pl_fail(-EINVAL,
+			     "-a %s: an NVMe controller lends its CMB and PMR without p2p=, and nothing "
+			     "else",
+			     bdf);
+	return rc;
 }
 
 /* What the kernel reports of the BAR bounds what is lent of it. */
@@ -232,6 +252,7 @@ static int bar_probe(const char *bdf, const char *text, struct pl_ioas *ioas, st
 		return pl_fail(-ENOMEM, "%s: no memory for the device", bdf);
 	l->p2p.ops = &bar_ops;
 	l->p2p.ioas = ioas;
+	l->p2p.canary_only = true;
 	snprintf(l->p2p.name, sizeof(l->p2p.name), "%s", bdf);
 	rc = parse_args(bdf, text, &l->at);
 	if (rc == 0) {

@@ -68,8 +68,7 @@ static int nvme_medium(const struct copy_end *end, uint64_t len, struct copy_med
 static bool nvme_reaches(const struct copy_end *end, const struct pl_p2p *provider,
 			 struct pl_p2p_path *path)
 {
-	pl_p2p_path(provider, end->own, path);
-	return path->way != PL_P2P_NO_WAY;
+	return p2p_reaches(provider, end->own, path);
 }
 
 static int nvme_open(struct copy_end *end, struct pl_copy *job)

@@ -10,7 +10,7 @@
  * rte_malloc() of whole pages aligned to 4096 have no header of the EAL's in them, until rte_free();
  * those of a mempool have one for each object.
  *
- * A *p2p heap* hands out pages of one controller's CMB or PMR; such a page has the same address for
+ * A *p2p heap* hands out pages of a controller's CMB or PMR or of a BAR (pl_p2p.h); such a page has the same address for
  * the CPU, for peers (through the IOMMU) and for the owning controller (through CMBMSC.CBA or PMRMSC).
  */
 #ifndef PEERLANE_PL_MEM_H
@@ -37,7 +37,7 @@ struct pl_mem_info {
 	bool longterm_pin;    /**< true: other subsystems may pin it for good */
 	bool external;	      /**< came from pl_mem_register() */
 	bool device_readonly; /**< devices can read it, not write: queue entries, PRP lists */
-	char owner[32];	      /**< the controller it belongs to, or "" for host memory */
+	char owner[32];	      /**< the device it belongs to, or "" for host memory */
 };
 
 /**

@@ -14,8 +14,8 @@
  * Every NVMe controller is a provider, with no memory if it has neither CMB nor PMR that can be used;
  * `-a BDF,p2p=barN` makes one of another function (pl_eal.h). Copies know providers (pl_copy.h), and
  * whoever wants a provider's memory for himself takes it from its heap (pl_mem.h). A provider belongs
- * to the library, from pl_eal_init() to pl_eal_cleanup(); so do its heaps, but for those of a
- * controller that pl_nvme_ctrlr_reset() failed to bring back.
+ * to the library, from pl_eal_init() to pl_eal_cleanup(); so do its heaps, which give nothing (-ENODEV)
+ * while a controller is down that pl_nvme_ctrlr_reset() failed to bring back.
  */
 #ifndef PEERLANE_PL_P2P_H
 #define PEERLANE_PL_P2P_H
@@ -48,7 +48,8 @@ struct pl_p2p_path {
 	char reason[256]; /**< why, for people */
 };
 
-/** The providers in the order of the command line: NULL begins, NULL ends. Any thread. */
+/** The providers, functions that do nothing else first, else in the order of the command line: NULL
+ * begins, NULL ends. Any thread. */
 PL_API struct pl_p2p *pl_p2p_next(const struct pl_p2p *prev);
 
 /**
@@ -70,7 +71,7 @@ PL_API int pl_p2p_memory(const struct pl_p2p *provider, unsigned int i,
 /**
  * Whether @p client, a device that may lend memory itself, reaches the memory of @p provider, as far as
  * that is known before any traffic: both must be in one IO address space whose backend maps a device's
- * memory for peers. Whether the fabric between the two carries it is what the landing check of a copy
+ * memory for peers, and the provider must have memory that is there. Whether the fabric between the two carries it is what the landing check of a copy
  * proves (pl_copy.h). Any thread; sends nothing.
  */
 PL_API void pl_p2p_path(const struct pl_p2p *provider, const struct pl_p2p *client,
