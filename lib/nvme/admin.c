@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The admin queue: one synchronous command at a time, and asynchronous events (5.2). */
-#include <stdio.h>
 #include <string.h>
 
 #include "nvme_internal.h"
 #include "pl_clock.h"
 #include "pl_log.h"
+#include "pl_opts.h"
 
 /* Completions handled at once: a controller may post them as fast as event requests are sent. */
 #define REAP_MAX 16u
@@ -60,6 +60,24 @@ static bool event_may_log(struct pl_nvme_ctrlr *ctrlr)
 	return true;
 }
 
+/* For the program: the first that came. A device that floods us loses the others. */
+static void event_keep(struct pl_nvme_ctrlr *ctrlr, uint32_t dw0)
+{
+	pthread_mutex_lock(&ctrlr->event_lock);
+	if (ctrlr->event_tail - ctrlr->event_head == NVME_MAX_EVENTS) {
+		ctrlr->events_lost++;
+	} else {
+		ctrlr->events[ctrlr->event_tail++ % NVME_MAX_EVENTS] = (struct pl_nvme_event){
+			.type = dw0 & 7,
+			.info = (uint8_t)(dw0 >> 8),
+			.log_page = (uint8_t)(dw0 >> 16),
+			.lost = ctrlr->events_lost,
+		};
+		ctrlr->events_lost = 0;
+	}
+	pthread_mutex_unlock(&ctrlr->event_lock);
+}
+
 /* An event arrived, or the request for one was refused (then it is not sent again). */
 static void aer_done(struct pl_nvme_ctrlr *ctrlr, struct pl_nvme_op *op)
 {
@@ -73,8 +91,7 @@ static void aer_done(struct pl_nvme_ctrlr *ctrlr, struct pl_nvme_op *op)
 		       ctrlr->info.name, op->result & 7, (op->result >> 8) & 0xff,
 		       (op->result >> 16) & 0xff);
 	ctrlr->nb_events++;
-	if (ctrlr->event_fn)
-		ctrlr->event_fn(ctrlr, op->result, ctrlr->event_arg);
+	event_keep(ctrlr, op->result);
 	send_aer(ctrlr, op);
 }
 
@@ -227,12 +244,19 @@ int nvme_identify(struct pl_nvme_ctrlr *ctrlr, uint32_t cns, uint32_t nsid, void
 	return nvme_admin_locked(ctrlr, &sqe, buf, 4096, NULL, NULL);
 }
 
-void pl_nvme_ctrlr_set_event_fn(struct pl_nvme_ctrlr *ctrlr, pl_nvme_event_fn fn, void *arg)
+int pl_nvme_ctrlr_event_next(struct pl_nvme_ctrlr *ctrlr, struct pl_nvme_event *event, size_t size)
 {
-	pthread_mutex_lock(&ctrlr->admin_lock);
-	ctrlr->event_fn = fn;
-	ctrlr->event_arg = arg;
-	pthread_mutex_unlock(&ctrlr->admin_lock);
+	int rc = -ENOENT;
+
+	pthread_mutex_lock(&ctrlr->event_lock);
+	if (ctrlr->event_head != ctrlr->event_tail) {
+		pl_out_give(event, size, &ctrlr->events[ctrlr->event_head++ % NVME_MAX_EVENTS],
+			    sizeof(*event));
+		rc = 0;
+	}
+	pthread_mutex_unlock(&ctrlr->event_lock);
+	return rc ? pl_fail_device(rc, ctrlr->info.name, "%s: no asynchronous event",
+				   ctrlr->info.name) : 0;
 }
 
 int pl_nvme_ctrlr_poll_events(struct pl_nvme_ctrlr *ctrlr)

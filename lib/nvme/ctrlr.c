@@ -306,6 +306,7 @@ int nvme_ctrlr_start(struct nvme_transport *t, uint32_t number, struct pl_nvme_c
 	c->shut_down_ms = NVME_SHUT_DOWN_MS;
 	c->admin_timeout_ms = NVME_ADMIN_TIMEOUT_MS;
 	pthread_mutex_init(&c->admin_lock, NULL);
+	pthread_mutex_init(&c->event_lock, NULL);
 	LIST_INIT(&c->qpairs);
 	LIST_INIT(&c->zombies);
 	pthread_mutex_lock(&c->admin_lock);
@@ -341,6 +342,7 @@ void nvme_ctrlr_stop(struct pl_nvme_ctrlr *c)
 	nvme_admin_kept_free(c);
 	nvme_qpair_release(c->adminq);
 	nvme_ns_free_all(c);
+	pthread_mutex_destroy(&c->event_lock);
 	pthread_mutex_destroy(&c->admin_lock);
 	free(c);
 }

@@ -23,6 +23,7 @@
 #define NVME_MAX_QUEUES	   128u
 #define NVME_MAX_XFER	   (4u << 20)
 #define NVME_MAX_AERS	   4u
+#define NVME_MAX_EVENTS	   64u /* kept for the program; a power of 2 */
 #define NVME_MAX_NAMESPACES 1024u
 #define NVME_PHASE	   0x10000u /* the phase tag in dword 3 of a CQE */
 #define NVME_MAX_ENTRIES   1024u /* of a queue: leaves an identifier 6 bits of generation */
@@ -180,6 +181,12 @@ struct pl_nvme_ctrlr {
 	bool failed; /* gone or not answering: a reset or the removal follows */
 	bool no_dma; /* and its bus mastering is off: it touches no memory until the reset */
 
+	pthread_mutex_t event_lock; /* guards the events; the last that is taken */
+	struct pl_nvme_event events[NVME_MAX_EVENTS]; /* a ring */
+	uint32_t event_head; /* the oldest: counts on, like the tail */
+	uint32_t event_tail;
+	uint32_t events_lost; /* since the last that had room */
+
 	pthread_mutex_t admin_lock; /* guards everything below */
 	unsigned int users; /* atomic: of its memory by the CPU, which a reset would take away */
 	struct pl_nvme_qpair *adminq;
@@ -192,8 +199,6 @@ struct pl_nvme_ctrlr {
 	uint32_t events_unlogged;
 	void *kept[NVME_MAX_KEPT]; /* buffers of admin commands that the device may still write to */
 	uint32_t nb_kept;
-	pl_nvme_event_fn event_fn;
-	void *event_arg;
 	uint64_t qid_used[NVME_MAX_QUEUES / 64 + 1];
 	struct nvme_qpair_list qpairs;
 	struct nvme_qpair_list zombies; /* not deletable: freed once the device is gone */

@@ -176,22 +176,6 @@ static void test_queue_not_deletable(void **state)
 
 /* ---- asynchronous events ---- */
 
-struct heard {
-	uint32_t count;
-	uint32_t dw0;
-	const struct pl_nvme_ctrlr *ctrlr;
-};
-
-static void on_event(struct pl_nvme_ctrlr *ctrlr, uint32_t dw0, void *arg)
-{
-	struct heard *h = arg;
-
-	h->count++;
-	h->dw0 = dw0;
-	h->ctrlr = ctrlr;
-}
-
-/* Rings a doorbell that belongs to no queue: an error event (5.2, table "Error Status"). */
 static void ring_stray(uint32_t value)
 {
 	volatile uint32_t *doorbells = func_of(DEV)->doorbells;
@@ -222,29 +206,47 @@ static void read_error_log(void)
 	pl_mem_free(buf);
 }
 
+/* Type error, "write to invalid doorbell register", error log page. */
+static void assert_next_event(uint32_t lost)
+{
+	struct pl_nvme_event e;
+
+	assert_int_equal(pl_nvme_ctrlr_event_next(ctrlr_of(DEV), &e, sizeof(e)), 0);
+	assert_int_equal(e.type, 0);
+	assert_int_equal(e.info, 0);
+	assert_int_equal(e.log_page, 1);
+	assert_int_equal(e.lost, lost);
+}
+
 static void test_events(void **state)
 {
-	struct heard h = { .count = 0 };
+	struct pl_nvme_event e;
 
 	(void)state;
 	assert_int_equal(pl_nvme_ctrlr_poll_events(ctrlr_of(DEV)), 0);
-	pl_nvme_ctrlr_set_event_fn(ctrlr_of(DEV), on_event, &h);
+	assert_int_equal(pl_nvme_ctrlr_event_next(ctrlr_of(DEV), &e, sizeof(e)), -ENOENT);
 	/* More than there are requests: each is sent again. */
 	for (uint32_t i = 1; i <= 3 * NVME_MAX_AERS; i++) {
 		ring_stray(i);
 		assert_int_equal(wait_events(), 1);
-		assert_int_equal(h.count, i);
-		assert_ptr_equal(h.ctrlr, ctrlr_of(DEV));
-		/* Type error, "write to invalid doorbell register", error log page. */
-		assert_int_equal(h.dw0, 0x010000);
+		assert_next_event(0);
+		assert_int_equal(pl_nvme_ctrlr_event_next(ctrlr_of(DEV), &e, sizeof(e)), -ENOENT);
 		assert_int_equal(pl_nvme_ctrlr_poll_events(ctrlr_of(DEV)), 0);
 		read_error_log(); /* until then the type is masked */
 	}
-	pl_nvme_ctrlr_set_event_fn(ctrlr_of(DEV), NULL, NULL);
-	ring_stray(1000);
+	/* Nobody takes them: the first are kept, and the next that has room says how many were lost. */
+	for (uint32_t i = 0; i < NVME_MAX_EVENTS + 3; i++) {
+		ring_stray(1000 + i);
+		assert_int_equal(wait_events(), 1);
+		read_error_log();
+	}
+	for (uint32_t i = 0; i < NVME_MAX_EVENTS; i++)
+		assert_next_event(0);
+	assert_int_equal(pl_nvme_ctrlr_event_next(ctrlr_of(DEV), &e, sizeof(e)), -ENOENT);
+	ring_stray(2000);
 	assert_int_equal(wait_events(), 1);
-	assert_int_equal(h.count, 3 * NVME_MAX_AERS);
 	read_error_log();
+	assert_next_event(3);
 	/* An event request that is taken away is not sent again, and is no event. */
 	for (uint32_t slot = 0; slot < 8; slot++) {
 		uint16_t cid = (uint16_t)ctrlr_of(DEV)->adminq->cid_of[slot];
@@ -255,30 +257,39 @@ static void test_events(void **state)
 	assert_int_equal(pl_nvme_ctrlr_poll_events(ctrlr_of(DEV)), 0);
 	/* After a reset all are there again. */
 	assert_int_equal(pl_nvme_ctrlr_reset(ctrlr_of(DEV)), 0);
-	ring_stray(2000);
+	ring_stray(3000);
 	assert_int_equal(wait_events(), 1);
 	read_error_log();
+	assert_next_event(0);
 }
 
-/* A controller that completes every request for an event at once. @on_flood waits until the next
- * completion is there, so that whoever reaps until there is none does not end. */
+/* A controller that completes every request for an event at once. While it does, polling the admin
+ * queue waits until the next completion is there, so that whoever reaps until there is none does not
+ * end. */
 #define FLOOD 2000u
 
-static void on_flood(struct pl_nvme_ctrlr *ctrlr, uint32_t dw0, void *arg)
-{
-	const struct pl_nvme_qpair *q = ctrlr->adminq;
-	uint64_t deadline = now_s() + TIMEOUT_S;
-	uint32_t *count = arg;
+static bool flooded;
+static uint32_t flood_count;
 
-	(void)dw0;
-	if (++*count == FLOOD)
-		inject(DEV, &(struct nvme_emu_inject){ .fault = NVME_EMU_FAULT_NONE });
-	if (*count >= FLOOD)
-		return;
-	while ((q->cqe->status & 1) != (q->cq_phase != 0)) {
+uint16_t __real_pl_nvme_poll(struct pl_nvme_qpair *qp, struct pl_nvme_op **ops, uint16_t n);
+uint16_t __wrap_pl_nvme_poll(struct pl_nvme_qpair *qp, struct pl_nvme_op **ops, uint16_t n);
+
+uint16_t __wrap_pl_nvme_poll(struct pl_nvme_qpair *qp, struct pl_nvme_op **ops, uint16_t n)
+{
+	const struct pl_nvme_op *aers = qp->ctrlr->aer_ops;
+	uint64_t deadline = now_s() + TIMEOUT_S;
+	uint16_t got;
+
+	while (flooded && qp->qid == 0 && flood_count < FLOOD &&
+	       (qp->cqe->status & 1) != (qp->cq_phase != 0)) {
 		assert_true(now_s() < deadline);
 		relax();
 	}
+	got = __real_pl_nvme_poll(qp, ops, n);
+	if (flooded && got && ops[0] >= aers && ops[0] < aers + NVME_MAX_AERS &&
+	    ++flood_count == FLOOD)
+		inject(DEV, &(struct nvme_emu_inject){ .fault = NVME_EMU_FAULT_NONE });
+	return got;
 }
 
 static uint32_t count_lines(const char *text, const char *with)
@@ -296,7 +307,7 @@ static void test_event_flood(void **state)
 {
 	struct pl_nvme_sqe sqe = { .opc = NVME_ADM_GET_FEATURES, .cdw10 = NVME_FEAT_VWC };
 	uint64_t deadline = now_s() + TIMEOUT_S, start = now_s();
-	uint32_t count = 0, lines;
+	uint32_t lines;
 	char *text = NULL;
 	size_t len;
 	FILE *log = open_memstream(&text, &len);
@@ -306,27 +317,27 @@ static void test_event_flood(void **state)
 	assert_non_null(log);
 	rte_openlog_stream(log);
 	ctrlr_of(DEV)->event_log_ms = 0; /* whatever was logged before */
-	pl_nvme_ctrlr_set_event_fn(ctrlr_of(DEV), on_flood, &count);
 	inject(DEV, &(struct nvme_emu_inject){ .fault = NVME_EMU_FAULT_EVENTS });
-	while (count < FLOOD) {
+	flooded = true;
+	while (flood_count < FLOOD) {
 		n = pl_nvme_ctrlr_poll_events(ctrlr_of(DEV));
 		if (n < 0 || n > 100)
 			break;
-		if (count && count < FLOOD / 2 &&
+		if (flood_count && flood_count < FLOOD / 2 &&
 		    pl_nvme_admin(ctrlr_of(DEV), &sqe, NULL, 0, NULL, NULL) != 0)
 			break;
 		assert_true(now_s() < deadline);
 	}
 	inject(DEV, &(struct nvme_emu_inject){ .fault = NVME_EMU_FAULT_NONE });
-	pl_nvme_ctrlr_set_event_fn(ctrlr_of(DEV), NULL, NULL);
 	while (pl_nvme_ctrlr_poll_events(ctrlr_of(DEV)) > 0)
 		assert_true(now_s() < deadline);
+	flooded = false;
 	rte_openlog_stream(NULL);
 	fclose(log);
 	lines = count_lines(text, "asynchronous event");
 	free(text);
 	assert_in_range(n, 0, 100);
-	assert_in_range(count, FLOOD, FLOOD + 2 * NVME_MAX_AERS); /* those that were under way */
+	assert_in_range(flood_count, FLOOD, FLOOD + 2 * NVME_MAX_AERS); /* those that were under way */
 	/* Ten and a sum for each second. */
 	assert_in_range(lines, 1, 11 * (now_s() - start + 2));
 	assert_int_equal(pl_nvme_ctrlr_reset(ctrlr_of(DEV)), 0);

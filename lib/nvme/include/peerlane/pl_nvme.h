@@ -117,15 +117,24 @@ PL_API struct pl_p2p_heap *pl_nvme_ctrlr_heap(const struct pl_nvme_ctrlr *ctrlr,
 PL_API int pl_nvme_admin(struct pl_nvme_ctrlr *ctrlr, struct pl_nvme_sqe *sqe, void *buf,
 			 size_t len, uint32_t *dw0, uint16_t *status);
 
-/** An asynchronous event (5.2): its type, info and log page from completion dword 0. */
-typedef void (*pl_nvme_event_fn)(struct pl_nvme_ctrlr *ctrlr, uint32_t dw0, void *arg);
+/** An asynchronous event (5.2), as completion dword 0 has it. */
+struct pl_nvme_event {
+	uint8_t type;
+	uint8_t info;
+	uint8_t log_page; /**< reading it unmasks events of this type */
+	uint8_t rsvd;
+	uint32_t lost;	  /**< events before this one that found no room */
+};
 
 /**
- * Who hears of asynchronous events; called from whichever thread processes them, inside the
- * controller's admin lock: @p fn must not send admin commands to it. Events of a type stay masked
- * until its log page is read (5.2), which is the program's to do.
+ * Takes the oldest event that was not taken yet; pl_nvme_ctrlr_poll_events() and admin commands put
+ * them there, up to 64. Events of a type stay masked until its log page is read (5.2), which is the
+ * program's to do. Any thread; waits for no admin command.
+ *
+ * @return 0; -ENOENT if there is none.
  */
-PL_API void pl_nvme_ctrlr_set_event_fn(struct pl_nvme_ctrlr *ctrlr, pl_nvme_event_fn fn, void *arg);
+PL_API int pl_nvme_ctrlr_event_next(struct pl_nvme_ctrlr *ctrlr, struct pl_nvme_event *event,
+				    size_t size);
 
 /**
  * Reaps asynchronous events, and sees whether the controller is still there: call it now and then
