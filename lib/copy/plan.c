@@ -167,7 +167,7 @@ static int plan_asked(struct pl_copy *job, const struct copy_end *end, struct pl
 	int rc;
 
 	if (!provider)
-		return pl_fail(-EREMOTEIO, "%s, the %s, is a file and has no memory of its own: use --via "
+		return pl_fail(-EREMOTEIO, "%s, the %s, has no memory of its own: use --via "
 			       "with the other end, a device or host", end->name, role);
 	if (!reachable(job, provider, &path))
 		return pl_fail(-EREMOTEIO, "%s: use --via host", path.reason);

@@ -288,7 +288,7 @@ static void test_refused(void **state)
 	REFUSED(base, -EINVAL, "O_DIRECT wants a multiple", o->src.bytes = 1000);
 	REFUSED(base, -EINVAL, "no multiple of both ends' blocks", o->chunk = 1000);
 	REFUSED(base, -EINVAL, "depth 5000", o->depth = 5000);
-	REFUSED(base, -EREMOTEIO, "is a file and has no memory", o->via = PL_COPY_VIA_SRC);
+	REFUSED(base, -EREMOTEIO, "has no memory of its own", o->via = PL_COPY_VIA_SRC);
 	REFUSED(base, -EREMOTEIO, "has no CMB or PMR", o->dst.handle = ns_of("nvme_emu1", 1);
 		o->via = PL_COPY_VIA_DST);
 	REFUSED(base, -EINVAL, "no whole LBAs", o->src = pl_copy_ns_target(ns_of("nvme_emu1", 1), 0, 8);
