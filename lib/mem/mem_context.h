@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * All that lib/mem remembers between two calls, but for what the handler of SIGBUS reads (guard.c):
+ * All that lib/mem remembers between two calls, but for what the handler of SIGBUS reads (sigbus.c):
  * there is one from pl_mem_start() to pl_mem_stop(). Each part belongs to one file, which locks it.
  * Lock order: registration, pool, regions; window is a leaf.
  */

@@ -23,7 +23,7 @@ void pl_window_release(void *va, size_t len); /* puts the inaccessible reservati
  * after that (SIGBUS) replaces all of it by ordinary memory and sets the guard's state. One for each
  * device, zeroed, and there until its ranges are removed. */
 struct pl_guard {
-	int state; /* guard.c's */
+	int state; /* sigbus.c's */
 };
 /* Registers are replaced by all ones: the first @ones bytes. -ENOMEM */
 int pl_guard_add(struct pl_guard *guard, void *va, size_t len, size_t ones);

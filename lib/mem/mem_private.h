@@ -9,7 +9,7 @@ struct ioas_set;
 struct mem_context;
 struct mem_regions;
 
-/* mem.c: everything below the public interface, over address spaces given by the caller. */
+/* registration.c: everything below the public interface, over address spaces given by the caller. */
 int pl_mem_start(const struct ioas_set *spaces);
 void pl_mem_stop(void);
 /* The first half of pl_mem_stop(), after which mem_context_destroy() has nothing to lose. */
@@ -23,7 +23,7 @@ bool pl_region_at_or_after(uintptr_t va, struct pl_mem_info *info);
 /* Empties the table; logs what is still in it as not unregistered. */
 void mem_regions_fini(struct mem_regions *regions);
 
-/* guard.c: the process' handler of SIGBUS. -ENOMEM */
+/* sigbus.c: the process' handler of SIGBUS. -ENOMEM */
 int pl_guard_init(void);
 void pl_guard_fini(void);
 

@@ -229,7 +229,7 @@ bool nvme_ctrlr_wanted(struct pl_nvme_ctrlr *ctrlr);
 /* -ENODEV if the device must be given back, which is then `failed`: takes admin_lock for that. */
 int nvme_ctrlr_asked_back(struct pl_nvme_ctrlr *ctrlr);
 
-/* The CPU met SIGBUS in its memory or registers, and has other memory there now (lib/mem/guard.c). */
+/* The CPU met SIGBUS in its memory or registers, and has other memory there now (lib/mem/sigbus.c). */
 bool nvme_ctrlr_lost(const struct pl_nvme_ctrlr *ctrlr);
 int nvme_ctrlr_lost_fail(const struct pl_nvme_ctrlr *ctrlr); /* -ENODEV, and says so */
 /* From one to the other the CPU uses its memory: no reset then. The latter never waits. */
