@@ -21,8 +21,7 @@ struct session {
 	int state;   /* enum session_state, atomic */
 	bool waited; /* session_wait() runs the pollers until the session is over */
 
-	/* Keeps snapshots from a start, which replaces the counters. No worker and no poller takes
-	 * it. */
+	/* Keeps snapshots and stops from a start, which replaces the counters. No worker takes it. */
 	pthread_mutex_t lock;
 };
 
@@ -109,8 +108,10 @@ int session_start(struct session *s)
 
 void session_stop(struct session *s, bool now)
 {
+	pthread_mutex_lock(&s->lock); /* who stops while it starts must not be too early */
 	if (state_of(s) == SESSION_RUNNING)
 		s->engine->stop(s->run, now);
+	pthread_mutex_unlock(&s->lock);
 }
 
 void session_snapshot(struct session *s, struct session_snapshot *snapshot)
