@@ -70,6 +70,7 @@ struct pl_copy {
 	uint32_t nb_landed;
 	uint32_t nb_written;
 	struct p2p_proof proof; /* of the provider */
+	int disproved; /* why nothing counts any more that completes from then on */
 	uint64_t next_chunk;
 	struct copy_range_set acked;	/* chunks */
 	struct copy_range_set verified; /* chunks that compared equal */

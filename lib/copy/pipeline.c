@@ -71,9 +71,14 @@ static int prove(struct pl_copy *job)
 {
 	if (!job->provider)
 		return 0;
+	/* Memory that is back may look as before to a proof, and a write that read it while it was gone
+	 * completes afterwards. */
+	if (job->disproved)
+		return job->disproved;
 	job->stats.proofs++;
 	job->stats.device_reads += job->proof.reads;
-	return p2p_proof_check(&job->proof);
+	job->disproved = p2p_proof_check(&job->proof);
+	return job->disproved;
 }
 
 /* Looks once more at the chunks that had not landed. While one is late, no others follow it: most
@@ -98,6 +103,7 @@ static void landing_round(struct pl_copy *job, uint64_t now)
 		}
 		rc = prove(job); /* a dead provider is the better reason */
 		copy_fail(job, rc ? rc : landing_lost(job, slot));
+		job->disproved = -EREMOTEIO; /* others may have read there what this one lost */
 		free_slot(job, slot);
 	}
 	job->nb_landing = left;

@@ -19,6 +19,8 @@ static struct {
 	uint32_t generation;
 	bool lost, asked_back;
 	int dead; /* what alive() answers */
+	struct pl_copy *blinks; /* alive() says so of this job's provider once, and that it lives after */
+	uint64_t copied;	/* when it did */
 } lender;
 
 static void lender_use(struct pl_p2p *p)
@@ -67,6 +69,11 @@ static int lender_alive(const struct pl_p2p *p, unsigned int memory, uint32_t ge
 	assert_int_equal(memory, 0);
 	if (generation != lender.generation)
 		return pl_fail(-ENODEV, "%s was reset", p->name);
+	if (lender.blinks) {
+		lender.copied = job_copied(lender.blinks);
+		lender.blinks = NULL;
+		return pl_fail(-EREMOTEIO, "%s is not there", p->name);
+	}
 	return lender.dead ? pl_fail(lender.dead, "%s is dead", p->name) : 0;
 }
 
@@ -240,6 +247,23 @@ static void test_dies(void **state)
 	}
 }
 
+/* Its memory is gone for a moment and comes back unchanged: what was written meanwhile completes later,
+ * and does not count although the provider is alive again. */
+static void test_blinks(void **state)
+{
+	(void)state;
+	for (uint64_t after = 0; after < LEN / 2; after += 7 * CHUNK) {
+		struct pl_copy *job = start();
+
+		job_poll_to(job, after);
+		lender.blinks = job;
+		job_assert_ended(job, -EREMOTEIO, "is not there");
+		assert_int_equal(job_copied(job), lender.copied);
+		job_check_target(job);
+		pl_copy_destroy(job);
+	}
+}
+
 /* Whoever unbinds it is not kept waiting by a copy that stands still. */
 static void test_asked_back(void **state)
 {
@@ -299,7 +323,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_registered), cmocka_unit_test(test_path),
 		cmocka_unit_test(test_copy),	   cmocka_unit_test(test_dies),
-		cmocka_unit_test(test_asked_back), cmocka_unit_test(test_auto),
+		cmocka_unit_test(test_blinks), cmocka_unit_test(test_asked_back), cmocka_unit_test(test_auto),
 	};
 
 	return cmocka_run_group_tests_name("p2p", tests, setup, teardown);
