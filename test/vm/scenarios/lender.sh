@@ -34,8 +34,8 @@ tried "'offset=100' is not understood" p2p=bar2,offset=100
 tried "each once" p2p=bar2,p2p=bar2
 tried "not in whole pages inside BAR 2" p2p=bar2,offset=12M,size=8M
 tried "too small" p2p=bar2,size=64K
-devices=("$src" "$dst,p2p=bar0" "$lender")
-copy "$src:1:0+$nlb" "$dst:1:0" --via "$lender"
+devices=("$src" "$dst,p2p=bar0")
+copy "$src:1:0+$nlb" "$src:1:$((4 * nlb))" --via "$dst"
 [ $? -eq 2 ] && grep -q "lends its CMB and PMR without" <<<"$out" || fail "registers of a controller were lent: $out"
 devices=("$src" "$dst" "$lender")
 copy "$src:1:0+$nlb" "$dst:1:0" --via "$lender"
