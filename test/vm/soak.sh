@@ -24,6 +24,9 @@ for kernel in 7.2 6.12; do
 	guest $kernel intel cmb-pair "${often[@]}" -- 'module-rebind 1000' 'module-owner 500' \
 		'module-life unbind 20' 'module-life unload 20' 'module-life unplug 20'
 done
+guest 6.12 intel cmb-pair "${often[@]}" --cpu EPYC -- 'module-file type1 works 64'
+guest 7.2 intel lender "${often[@]}" -- 'provider iommufd lender reset 4M 30 bs=4K iops=800'
+guest 6.12 intel lender "${often[@]}" -- 'provider type1 lender reset 4M 30 bs=4K iops=800'
 guest 7.2 intel cmb-pair "${often[@]}" -- 'revoke iommufd mem 100' 'revoke iommufd reset 100' \
 	'recover iommufd mem 100' 'recover type1 mem 100'
 
