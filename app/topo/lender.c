@@ -3,10 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bars.h"
 #include "cli.h"
 #include "lender.h"
 #include "report_json.h"
-#include "size.h"
 #include "table.h"
 
 #define PAGE 4096u
@@ -61,18 +61,6 @@ void topo_lenders_free(struct topo_lenders *list)
 	memset(list, 0, sizeof(*list));
 }
 
-static void bars_cell(struct app_table *t, const struct topo_lender *l)
-{
-	char text[160] = "", size[APP_SIZE_TEXT];
-	size_t n = 0;
-
-	for (unsigned int bar = 0; bar < PCI_NUM_BARS && n < sizeof(text); bar++)
-		if (l->bars[bar])
-			n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%u: %s", n ? ", " : "",
-					      bar, app_size_format(l->bars[bar], size));
-	app_table_cell(t, "%s", text);
-}
-
 void topo_lenders_print(const struct topo_lenders *list, FILE *out)
 {
 	struct app_table t;
@@ -93,7 +81,7 @@ void topo_lenders_print(const struct topo_lenders *list, FILE *out)
 		app_table_cell(&t, "%s", l->driver);
 		app_table_cell(&t, "%s", l->group[0] ? l->group : "-");
 		app_table_cell(&t, "%s", l->cdev[0] ? l->cdev : "-");
-		bars_cell(&t, l);
+		topo_bars_cell(&t, l->bars, 0);
 	}
 	app_table_print(&t, out);
 }
@@ -104,18 +92,12 @@ json_t *topo_lenders_json(const struct topo_lenders *list)
 
 	for (unsigned int i = 0; i < list->n; i++) {
 		const struct topo_lender *l = &list->lenders[i];
-		json_t *bars = json_array();
 
-		for (unsigned int bar = 0; bar < PCI_NUM_BARS; bar++)
-			if (l->bars[bar])
-				json_array_append_new(bars,
-						      json_pack("{s:i, s:I}", "bar", (int)bar, "bytes",
-								(json_int_t)l->bars[bar]));
 		if (json_array_append_new(
 			    array, json_pack("{s:s, s:o, s:o, s:s, s:o}", "bdf", l->bdf, "vendor",
 					     json_sprintf("%04x", l->vendor), "device",
 					     json_sprintf("%04x", l->device), "driver", l->driver,
-					     "bars", bars))) {
+					     "bars", topo_bars_json(l->bars)))) {
 			json_decref(array);
 			return NULL;
 		}

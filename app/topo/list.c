@@ -4,6 +4,7 @@
 
 #include <peerlane/pl_nvme_spec.h>
 
+#include "bars.h"
 #include "ctrlr.h"
 #include "report_json.h"
 #include "size.h"
@@ -41,19 +42,6 @@ static void cmb_cell(struct app_table *t, const struct topo_cmb *cmb)
 		app_table_cell(t, "-");
 }
 
-/* The BARs beyond the registers', one of which is where a CMB or PMR would be. */
-static void bars_cell(struct app_table *t, const struct topo_ctrlr *c)
-{
-	char text[128] = "", size[APP_SIZE_TEXT];
-	size_t n = 0;
-
-	for (unsigned int bar = 1; bar < PCI_NUM_BARS && n < sizeof(text); bar++)
-		if (c->bars[bar])
-			n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%u: %s", n ? ", " : "",
-					      bar, app_size_format(c->bars[bar], size));
-	app_table_cell(t, "%s", or_dash(text));
-}
-
 static void print_group(const struct topo_list *list, enum topo_binding binding, FILE *out)
 {
 	struct app_table t;
@@ -77,7 +65,8 @@ static void print_group(const struct topo_list *list, enum topo_binding binding,
 		else
 			app_table_cell(&t, "%d", c->numa_node);
 		cmb_cell(&t, &c->cmb);
-		bars_cell(&t, c);
+		/* Those beyond the registers', one of which is where a CMB or PMR would be. */
+		topo_bars_cell(&t, c->bars, 1);
 		app_table_cell(&t, "%s", or_dash(c->use.block));
 	}
 	app_table_print(&t, out);
@@ -120,17 +109,6 @@ static json_t *cmb_json(const struct topo_cmb *cmb)
 	return o;
 }
 
-static json_t *bars_json(const struct topo_ctrlr *c)
-{
-	json_t *bars = json_array();
-
-	for (unsigned int bar = 0; bar < PCI_NUM_BARS; bar++)
-		if (c->bars[bar])
-			json_array_append_new(bars, json_pack("{s:i, s:I}", "bar", (int)bar,
-							      "bytes", (json_int_t)c->bars[bar]));
-	return bars;
-}
-
 json_t *topo_list_json(const struct topo_list *list)
 {
 	json_t *array = json_array();
@@ -144,7 +122,7 @@ json_t *topo_list_json(const struct topo_list *list)
 				      "iommu_group", text_or_null(c->group), "cdev",
 				      text_or_null(c->cdev), "numa_node",
 				      c->numa_node < 0 ? json_null() : json_integer(c->numa_node),
-				      "cmb", cmb_json(&c->cmb), "bars", bars_json(c), "in_use",
+				      "cmb", cmb_json(&c->cmb), "bars", topo_bars_json(c->bars), "in_use",
 				      text_or_null(c->use.text));
 
 		if (json_array_append_new(array, o)) {
