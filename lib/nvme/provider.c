@@ -7,7 +7,7 @@
 
 static struct pl_nvme_ctrlr *of(const struct pl_p2p *p)
 {
-	return (struct pl_nvme_ctrlr *)((uintptr_t)p - offsetof(struct pl_nvme_ctrlr, p2p));
+	return (struct pl_nvme_ctrlr *)(uintptr_t)container_of(p, const struct pl_nvme_ctrlr, p2p);
 }
 
 static void provider_use(struct pl_p2p *p)
