@@ -10,7 +10,6 @@
 
 struct p2p_driver_ops {
 	const char *name;
-	const char *usage; /* the accepted form, for error messages */
 	/* Whether the arguments "key=val,..." are for this driver. */
 	bool (*claims)(const char *args);
 	/* Validates them without side effects: 0 or -EINVAL with pl_fail(). */

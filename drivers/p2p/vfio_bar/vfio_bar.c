@@ -122,6 +122,14 @@ static int fit(struct bar_lender *l)
 	return 0;
 }
 
+/* From the devices, then from the CPU. */
+static void take_back(struct bar_lender *l)
+{
+	if (pl_ioas_unmap(l->p2p.ioas, l->va, l->at.size))
+		PL_LOG(ERR, "%s: %s", l->p2p.name, pl_errmsg());
+	(void)pl_window_clear(l->va, l->at.size);
+}
+
 /* One address for the CPU and for every device of the space. */
 static int map(struct bar_lender *l)
 {
@@ -135,10 +143,9 @@ static int map(struct bar_lender *l)
 	if (rc)
 		goto clear;
 	rc = pl_guard_add(&l->guard, l->va, l->at.size, 0);
-	if (rc == 0)
-		return 0;
-	if (pl_ioas_unmap(ioas, l->va, l->at.size))
-		PL_LOG(ERR, "%s: %s", l->p2p.name, pl_errmsg());
+	if (rc)
+		take_back(l);
+	return rc;
 clear:
 	(void)pl_window_clear(l->va, l->at.size);
 	return rc;
@@ -146,12 +153,8 @@ clear:
 
 static void unmap(struct bar_lender *l)
 {
-	struct pl_ioas *ioas = l->p2p.ioas;
-
 	pl_guard_remove(l->va);
-	if (pl_ioas_unmap(ioas, l->va, l->at.size))
-		PL_LOG(ERR, "%s: %s", l->p2p.name, pl_errmsg());
-	(void)pl_window_clear(l->va, l->at.size);
+	take_back(l);
 }
 
 static int lend(struct bar_lender *l)
@@ -281,7 +284,6 @@ static void bar_remove(struct pl_p2p *p)
 
 static const struct p2p_driver_ops vfio_bar_ops = {
 	.name = "vfio_bar",
-	.usage = USAGE,
 	.claims = bar_claims,
 	.check = bar_check,
 	.probe = bar_probe,
