@@ -22,7 +22,7 @@ json_t *topo_bars_json(const uint64_t bars[PCI_NUM_BARS])
 
 	for (unsigned int bar = 0; bar < PCI_NUM_BARS; bar++)
 		if (bars[bar])
-			json_array_append_new(array, json_pack("{s:i, s:I}", "bar", (int)bar, "bytes",
-							       (json_int_t)bars[bar]));
+			json_array_append_new(array, json_pack("{s:i, s:I}", "bar", (int)bar,
+							       "bytes", (json_int_t)bars[bar]));
 	return array;
 }

@@ -67,7 +67,8 @@ void topo_lenders_print(const struct topo_lenders *list, FILE *out)
 
 	if (!list->n)
 		return;
-	fputs("\nOther functions bound to a vfio driver: -a BDF,p2p=barN lends memory (not registers) of "
+	fputs("\nOther functions bound to a vfio driver: -a BDF,p2p=barN lends memory (not "
+	      "registers) of "
 	      "one\n\n",
 	      out);
 	app_table_init(&t, 6);

@@ -122,8 +122,8 @@ json_t *topo_list_json(const struct topo_list *list)
 				      "iommu_group", text_or_null(c->group), "cdev",
 				      text_or_null(c->cdev), "numa_node",
 				      c->numa_node < 0 ? json_null() : json_integer(c->numa_node),
-				      "cmb", cmb_json(&c->cmb), "bars", topo_bars_json(c->bars), "in_use",
-				      text_or_null(c->use.text));
+				      "cmb", cmb_json(&c->cmb), "bars", topo_bars_json(c->bars),
+				      "in_use", text_or_null(c->use.text));
 
 		if (json_array_append_new(array, o)) {
 			json_decref(array);

@@ -51,9 +51,9 @@ static int run(const struct topo_opts *o, const struct topo_host *host, struct a
 	}
 	fflush(json->human);
 	if (o->json && !rc)
-		rc = app_json_write(json, document(topo_list_json(&list),
-						   topo_lenders_json(&lenders), checks_json,
-						   ready));
+		rc = app_json_write(json,
+				    document(topo_list_json(&list), topo_lenders_json(&lenders),
+					     checks_json, ready));
 	topo_lenders_free(&lenders);
 	topo_list_free(&list);
 	return rc ? rc : ready ? APP_EXIT_OK : APP_EXIT_FAIL;

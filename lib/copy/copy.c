@@ -118,9 +118,8 @@ static void say_unproven(struct pl_copy *job)
 			 "order inside a unit of %u bytes%s, and memory of "
 			 "%s that stops decoding and comes back unchanged",
 			 p->landing_unit,
-			 unordered(&job->src)
-				 ? " (the source may write in any: Relaxed Ordering)"
-				 : "",
+			 unordered(&job->src) ? " (the source may write in any: Relaxed Ordering)"
+					      : "",
 			 p->provider);
 	else
 		snprintf(p->unproven, sizeof(p->unproven),

@@ -71,8 +71,8 @@ static int prove(struct pl_copy *job)
 {
 	if (!job->provider)
 		return 0;
-	/* Memory that is back may look as before to a proof, and a write that read it while it was gone
-	 * completes afterwards. */
+	/* Memory that is back may look as before to a proof, and a write that read it while it was
+	 * gone completes afterwards. */
 	if (job->disproved)
 		return job->disproved;
 	job->stats.proofs++;

@@ -167,8 +167,10 @@ static int plan_asked(struct pl_copy *job, const struct copy_end *end, struct pl
 	int rc;
 
 	if (!provider)
-		return pl_fail(-EREMOTEIO, "%s, the %s, has no memory of its own: use --via "
-			       "with the other end, a device or host", end->name, role);
+		return pl_fail(-EREMOTEIO,
+			       "%s, the %s, has no memory of its own: use --via "
+			       "with the other end, a device or host",
+			       end->name, role);
 	if (!reachable(job, provider, &path))
 		return pl_fail(-EREMOTEIO, "%s: use --via host", path.reason);
 	rc = try_provider(job, provider, depth_given);
@@ -178,10 +180,12 @@ static int plan_asked(struct pl_copy *job, const struct copy_end *end, struct pl
 	if (rc == -ENOENT && why[0])
 		return pl_fail(-EREMOTEIO, "%s; --via host goes through host DRAM", why);
 	if (rc == -ENOENT)
-		return pl_fail(-EREMOTEIO, "%s has no CMB or PMR that can hold the data as the %s of "
-			       "this copy (none, or without the right it needs: WDS to write from it, "
-			       "RDS to read into it); --via host goes through host DRAM",
-			       provider->name, role);
+		return pl_fail(
+			-EREMOTEIO,
+			"%s has no CMB or PMR that can hold the data as the %s of "
+			"this copy (none, or without the right it needs: WDS to write from it, "
+			"RDS to read into it); --via host goes through host DRAM",
+			provider->name, role);
 	if (rc == 0)
 		set_reason(job, provider, "as asked");
 	return rc;
@@ -193,8 +197,8 @@ struct obstacle {
 	char no_way[384];    /* a probe found no way to it */
 };
 
-static int auto_try(struct pl_copy *job, struct pl_p2p *provider, const char *why,
-		    bool depth_given, struct obstacle *o)
+static int auto_try(struct pl_copy *job, struct pl_p2p *provider, const char *why, bool depth_given,
+		    struct obstacle *o)
 {
 	int rc = try_provider(job, provider, depth_given);
 
@@ -229,7 +233,10 @@ static int plan_auto(struct pl_copy *job, bool depth_given)
 {
 	struct pl_p2p *src = job->src.own, *dst = job->dst.own;
 	struct obstacle obstacle = { 0 };
-	struct { struct pl_p2p *provider; const char *reason; } order[] = {
+	struct {
+		struct pl_p2p *provider;
+		const char *reason;
+	} order[] = {
 		{ dst, "the destination's memory: posted writes cross the fabric" },
 		{ src, "the source's memory: the destination has none that fits" },
 	};
@@ -249,9 +256,10 @@ static int plan_auto(struct pl_copy *job, bool depth_given)
 	/* There is a peer-to-peer way and the user can have it: bouncing would hide that. */
 	if (obstacle.too_small[0])
 		return pl_fail(-EINVAL, "%s", obstacle.too_small);
-	take_host(job, obstacle.no_way[0] ? obstacle.no_way :
-					    "no device has a CMB, PMR or lent BAR that can hold the data and "
-					    "that both reach");
+	take_host(job, obstacle.no_way[0]
+			       ? obstacle.no_way
+			       : "no device has a CMB, PMR or lent BAR that can hold the data and "
+				 "that both reach");
 	return 0;
 }
 
@@ -282,8 +290,8 @@ static int refuse_medium(const struct pl_copy *job, enum copy_medium_verdict ver
 			"it is not known: the copy could overwrite what it reads",
 			src->place, dst->place, why);
 	if (strcmp(src->place, dst->place) == 0)
-		return pl_fail(-EINVAL, "source %s and destination %s overlap on %s", from.text, to.text,
-			       src->place);
+		return pl_fail(-EINVAL, "source %s and destination %s overlap on %s", from.text,
+			       to.text, src->place);
 	return pl_fail(-EINVAL,
 		       "source %s and destination %s overlap on %.120s, which is the same as "
 		       "%.120s: both are %s",
@@ -327,9 +335,8 @@ static int check_units(const struct copy_end *end, const struct pl_copy_target *
 		       const char *what)
 {
 	if (target->offset == UINT64_MAX || target->bytes == UINT64_MAX)
-		return pl_fail(-EINVAL,
-			       "the %s range of %s goes past what 64 bits count in bytes", what,
-			       end->place);
+		return pl_fail(-EINVAL, "the %s range of %s goes past what 64 bits count in bytes",
+			       what, end->place);
 	if (target->offset % end->unit)
 		return pl_fail(-EINVAL,
 			       "the %s range starts at byte %" PRIu64
@@ -366,11 +373,14 @@ static int check_destination(const struct pl_copy *job, const struct pl_copy_tar
 		return rc;
 	if (target->bytes && target->bytes != bytes)
 		return pl_fail(-EINVAL,
-			       "the destination range has %" PRIu64 " bytes, the source range %" PRIu64,
+			       "the destination range has %" PRIu64
+			       " bytes, the source range %" PRIu64,
 			       target->bytes, bytes);
 	if (bytes % dst->unit)
-		return pl_fail(-EINVAL, "the source range has %" PRIu64 " bytes, which is no multiple of "
-			       "the destination's block of %u bytes", bytes, dst->unit);
+		return pl_fail(-EINVAL,
+			       "the source range has %" PRIu64 " bytes, which is no multiple of "
+			       "the destination's block of %u bytes",
+			       bytes, dst->unit);
 	rc = dst->ops->check_range(dst, bytes / dst->unit, "destination");
 	return rc ? rc : check_counts(dst, bytes, "destination");
 }
@@ -389,8 +399,8 @@ static int check_ranges(struct pl_copy *job, const struct pl_copy_opts *opts)
 		return rc;
 	if (job->plan.chunk % src->block || job->plan.chunk % dst->block)
 		return pl_fail(-EINVAL, "block size %u is no multiple of both %s, %u and %u bytes",
-			       job->plan.chunk, kernel_moves(job) ? "ends' blocks" : "LBA sizes", src->block,
-			       dst->block);
+			       job->plan.chunk, kernel_moves(job) ? "ends' blocks" : "LBA sizes",
+			       src->block, dst->block);
 	return 0;
 }
 

@@ -78,7 +78,9 @@ static int claim(struct pl_devarg *pci)
 		if (mine)
 			pci->owner = s;
 	}
-	return pci->owner ? 0 : pl_fail(-ENOTSUP, "-a '%s': this build drives no PCI devices", pci->name);
+	return pci->owner
+		       ? 0
+		       : pl_fail(-ENOTSUP, "-a '%s': this build drives no PCI devices", pci->name);
 }
 
 static int check_all(void)
@@ -250,9 +252,8 @@ static const char usage_head[] =
 	"  -a BDF,p2p=barN      lend the BAR N of this one to copies (--via BDF)\n"
 	"  --vdev NAME[,key=val] create this emulated device, such as nvme_emu0,size=1G\n";
 
-static const char usage_tail[] =
-	"  --file-prefix NAME   as DPDK's\n"
-	"  --log-level SPEC     as DPDK's, such as peerlane:debug\n";
+static const char usage_tail[] = "  --file-prefix NAME   as DPDK's\n"
+				 "  --log-level SPEC     as DPDK's, such as peerlane:debug\n";
 
 const char *pl_eal_usage(void)
 {

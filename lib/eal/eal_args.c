@@ -47,8 +47,7 @@ int eal_args_add(struct eal_args *args, const char *text)
 	if (rc)
 		return rc;
 	/* One more for the terminating NULL that getopt's callers rely on. */
-	rte_argv = eal_realloc(args->rte_argv,
-					     ((size_t)args->rte_argc + 2) * sizeof(*rte_argv));
+	rte_argv = eal_realloc(args->rte_argv, ((size_t)args->rte_argc + 2) * sizeof(*rte_argv));
 	if (!rte_argv)
 		return pl_fail(-ENOMEM, "no memory for the argument list");
 	args->rte_argv = rte_argv;

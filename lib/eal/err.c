@@ -59,7 +59,8 @@ int pl_fail_device(int err, const char *device, const char *fmt, ...)
 	return err;
 }
 
-int pl_fail_at(int err, const char *device, enum pl_error_at at, uint64_t where, const char *fmt, ...)
+int pl_fail_at(int err, const char *device, enum pl_error_at at, uint64_t where, const char *fmt,
+	       ...)
 {
 	va_list ap;
 
@@ -116,11 +117,21 @@ const char *pl_errname(int err)
 		int err;
 		const char *name;
 	} names[] = {
-		{ 0, "OK" },		      { EINVAL, "EINVAL" },	  { ENOMEM, "ENOMEM" },
-		{ ENOENT, "ENOENT" },	      { EEXIST, "EEXIST" },	  { EBUSY, "EBUSY" },
-		{ ENOTSUP, "ENOTSUP" },	      { EACCES, "EACCES" },	  { EREMOTEIO, "EREMOTEIO" },
-		{ EIO, "EIO" },		      { EILSEQ, "EILSEQ" },	  { ENODEV, "ENODEV" },
-		{ ETIMEDOUT, "ETIMEDOUT" },   { ECANCELED, "ECANCELED" },     { ENOSPC, "ENOSPC" },
+		{ 0, "OK" },
+		{ EINVAL, "EINVAL" },
+		{ ENOMEM, "ENOMEM" },
+		{ ENOENT, "ENOENT" },
+		{ EEXIST, "EEXIST" },
+		{ EBUSY, "EBUSY" },
+		{ ENOTSUP, "ENOTSUP" },
+		{ EACCES, "EACCES" },
+		{ EREMOTEIO, "EREMOTEIO" },
+		{ EIO, "EIO" },
+		{ EILSEQ, "EILSEQ" },
+		{ ENODEV, "ENODEV" },
+		{ ETIMEDOUT, "ETIMEDOUT" },
+		{ ECANCELED, "ECANCELED" },
+		{ ENOSPC, "ENOSPC" },
 	};
 
 	for (size_t i = 0; i < RTE_DIM(names); i++)

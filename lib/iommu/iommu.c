@@ -15,7 +15,8 @@ int ioas_publish(struct pl_ioas *ioas, const char *name)
 	struct pl_ioas **at = &published;
 
 	if (!name[0] || strlen(name) >= sizeof(ioas->name))
-		return pl_fail(-EINVAL, "'%s' cannot be an IO address space's name: it has 1 to %zu bytes",
+		return pl_fail(-EINVAL,
+			       "'%s' cannot be an IO address space's name: it has 1 to %zu bytes",
 			       name, sizeof(ioas->name) - 1);
 	if (pl_ioas_get(name))
 		return pl_fail(-EEXIST, "there is an IO address space '%s' already", name);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Page-granular allocation of one memory of a device's: a CMB, a PMR, a BAR. Nothing is ever stored in the device's
- * memory but zeroes and what its users put there. */
+/* Page-granular allocation of one memory of a device's: a CMB, a PMR, a BAR. Nothing is ever stored
+ * in the device's memory but zeroes and what its users put there. */
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>

@@ -134,8 +134,10 @@ int pl_window_reserve_at(void *va, size_t len)
 		return pl_fail(-EREMOTEIO, "there is no DMA window before pl_eal_init()");
 	beyond = ioas_set_beyond(&ctx->spaces, (uintptr_t)va, len);
 	if (beyond)
-		return pl_fail(-EREMOTEIO, "%zu bytes at the bus address %p are outside what the %s IOMMU can "
-			       "address", len, va, pl_ioas_backend(beyond));
+		return pl_fail(-EREMOTEIO,
+			       "%zu bytes at the bus address %p are outside what the %s IOMMU can "
+			       "address",
+			       len, va, pl_ioas_backend(beyond));
 	got = reserve_at(va, len, MAP_FIXED_NOREPLACE);
 	if (got == va)
 		return 0;

@@ -115,8 +115,8 @@ static bool gone(struct pl_nvme_ctrlr *ctrlr)
 {
 	uint32_t csts;
 
-	return nvme_get32(ctrlr, NVME_REG_CSTS, &csts) || (csts & NVME_CSTS_CFS) || !(csts & NVME_CSTS_RDY) ||
-	       nvme_qpair_stopped(ctrlr->adminq);
+	return nvme_get32(ctrlr, NVME_REG_CSTS, &csts) || (csts & NVME_CSTS_CFS) ||
+	       !(csts & NVME_CSTS_RDY) || nvme_qpair_stopped(ctrlr->adminq);
 }
 
 /*
@@ -130,18 +130,21 @@ static int admin_give_up(struct pl_nvme_ctrlr *ctrlr, uint8_t opc, uint64_t sent
 	uint64_t now = pl_now_ms();
 
 	if (nvme_qpair_stopped(ctrlr->adminq))
-		return pl_fail_device(-ENODEV, ctrlr->info.name,
-				      "%s: during admin command %02xh the controller completed one that "
-				      "is not in flight; reset it",
-				      ctrlr->info.name, opc);
+		return pl_fail_device(
+			-ENODEV, ctrlr->info.name,
+			"%s: during admin command %02xh the controller completed one that "
+			"is not in flight; reset it",
+			ctrlr->info.name, opc);
 	if (gone(ctrlr))
-		return pl_fail_device(-ENODEV, ctrlr->info.name,
-				      "%s: the controller failed or is gone during admin command %02xh",
-				      ctrlr->info.name, opc);
+		return pl_fail_device(
+			-ENODEV, ctrlr->info.name,
+			"%s: the controller failed or is gone during admin command %02xh",
+			ctrlr->info.name, opc);
 	if (nvme_ctrlr_wanted(ctrlr))
-		return pl_fail_device(-ENODEV, ctrlr->info.name,
-				      "%s: the kernel wants the device back during admin command %02xh",
-				      ctrlr->info.name, opc);
+		return pl_fail_device(
+			-ENODEV, ctrlr->info.name,
+			"%s: the kernel wants the device back during admin command %02xh",
+			ctrlr->info.name, opc);
 	if (now - sent > ms)
 		return pl_fail_device(-ETIMEDOUT, ctrlr->info.name,
 				      "%s: no answer to admin command %02xh in %u s",
@@ -163,7 +166,8 @@ static int admin_wait(struct pl_nvme_ctrlr *ctrlr, uint8_t opc)
 			pl_fail_again(&why);
 			if (ctrlr->no_dma)
 				return rc;
-			return pl_fail_more(rc, "%s; its DMA could not be stopped: what it was told "
+			return pl_fail_more(rc,
+					    "%s; its DMA could not be stopped: what it was told "
 					    "to write to must stay until it is reset or removed",
 					    why.text);
 		}
@@ -182,8 +186,8 @@ int nvme_admin_locked(struct pl_nvme_ctrlr *ctrlr, struct pl_nvme_sqe *sqe, void
 	if (!ctrlr->failed && nvme_qpair_stopped(ctrlr->adminq))
 		nvme_ctrlr_fail(ctrlr);
 	if (ctrlr->failed)
-		return pl_fail_device(-ENODEV, ctrlr->info.name,
-				      "%s: the controller failed before", ctrlr->info.name);
+		return pl_fail_device(-ENODEV, ctrlr->info.name, "%s: the controller failed before",
+				      ctrlr->info.name);
 	if (len > ctrlr->adminq->max_xfer)
 		return pl_fail(-EINVAL, "%s: an admin command moves at most %u bytes, not %zu",
 			       ctrlr->info.name, (uint32_t)ctrlr->adminq->max_xfer, len);
@@ -256,7 +260,8 @@ int pl_nvme_ctrlr_event_next(struct pl_nvme_ctrlr *ctrlr, struct pl_nvme_event *
 	}
 	pthread_mutex_unlock(&ctrlr->event_lock);
 	return rc ? pl_fail_device(rc, ctrlr->info.name, "%s: no asynchronous event",
-				   ctrlr->info.name) : 0;
+				   ctrlr->info.name)
+		  : 0;
 }
 
 int pl_nvme_ctrlr_poll_events(struct pl_nvme_ctrlr *ctrlr)

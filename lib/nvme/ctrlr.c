@@ -146,7 +146,8 @@ static int step_identify(struct pl_nvme_ctrlr *c)
 	int rc;
 
 	if (!id)
-		return pl_fail_more(-ENOMEM, "%s cannot be identified: %s", c->info.name, pl_errmsg());
+		return pl_fail_more(-ENOMEM, "%s cannot be identified: %s", c->info.name,
+				    pl_errmsg());
 	rc = nvme_identify(c, 0x01, 0, id);
 	if (rc == 0)
 		learn(c, id);
@@ -204,7 +205,8 @@ static int run_steps(struct pl_nvme_ctrlr *c)
 			if (pl_now_ms() - start > c->ready_timeout_ms)
 				return pl_fail_device(-ETIMEDOUT, c->info.name,
 						      "%s: the controller did not %s in %llu ms "
-						      "(CAP.TO)", c->info.name, bring_up[i].name,
+						      "(CAP.TO)",
+						      c->info.name, bring_up[i].name,
 						      (unsigned long long)c->ready_timeout_ms);
 			rc = nvme_wait_over(c, bring_up[i].name);
 			if (rc)

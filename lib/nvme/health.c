@@ -57,7 +57,8 @@ int nvme_ctrlr_asked_back(struct pl_nvme_ctrlr *c)
 		return 0;
 	rc = pl_fail_device(-ENODEV, c->info.name,
 			    "%s: the kernel wants the device back, which is being unbound or "
-			    "removed, and waits until this process ends its use", c->info.name);
+			    "removed, and waits until this process ends its use",
+			    c->info.name);
 	pthread_mutex_lock(&c->admin_lock);
 	if (!c->failed)
 		nvme_ctrlr_fail(c);
@@ -84,8 +85,9 @@ bool nvme_ctrlr_lost(const struct pl_nvme_ctrlr *c)
 
 int nvme_ctrlr_lost_fail(const struct pl_nvme_ctrlr *c)
 {
-	return pl_fail_device(-ENODEV, c->info.name,
-			      "%s: its memory was taken away from this process (SIGBUS): it was "
-			      "unbound, decodes no memory or sleeps; after that, reset the controller",
-			      c->info.name);
+	return pl_fail_device(
+		-ENODEV, c->info.name,
+		"%s: its memory was taken away from this process (SIGBUS): it was "
+		"unbound, decodes no memory or sleeps; after that, reset the controller",
+		c->info.name);
 }

@@ -112,7 +112,8 @@ static int check_opts(struct pl_nvme_ctrlr *ctrlr, const struct pl_nvme_qpair_op
 
 	memset(opts, 0, sizeof(*opts));
 	rc = given ? pl_opts_take(opts, sizeof(*opts), given, given->opts_size,
-				  "options of a queue pair") : 0;
+				  "options of a queue pair")
+		   : 0;
 	if (rc)
 		return pl_fail_more(rc, "%s: %s", info->name, pl_errmsg());
 	if (opts->depth == 0)
@@ -146,8 +147,8 @@ int pl_nvme_qpair_create(struct pl_nvme_ctrlr *ctrlr, const struct pl_nvme_qpair
 		return rc;
 	pthread_mutex_lock(&ctrlr->admin_lock);
 	rc = ctrlr->failed ? pl_fail_device(-ENODEV, ctrlr->info.name,
-					    "%s: the controller failed before", ctrlr->info.name) :
-			     take_qid(ctrlr, &qid);
+					    "%s: the controller failed before", ctrlr->info.name)
+			   : take_qid(ctrlr, &qid);
 	if (rc)
 		goto unlock;
 	rc = ctrlr->t->ops->qpair_alloc(ctrlr, qid, opts.depth, opts.max_xfer, &opts, &qp);
@@ -209,7 +210,8 @@ void nvme_qpairs_free_all(struct pl_nvme_ctrlr *ctrlr)
 		}
 }
 
-void pl_nvme_qpair_stats(const struct pl_nvme_qpair *qp, struct pl_nvme_qpair_stats *out, size_t size)
+void pl_nvme_qpair_stats(const struct pl_nvme_qpair *qp, struct pl_nvme_qpair_stats *out,
+			 size_t size)
 {
 	struct pl_nvme_qpair_stats stats = qp->stats;
 

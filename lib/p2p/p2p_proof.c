@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A random canary in the provider's memory, and what the provider itself can say of its life. Each is
- * a load from the device, so a check after some commands completed says that all of this held while
- * they ran.
+ * A random canary in the provider's memory, and what the provider itself can say of its life. Each
+ * is a load from the device, so a check after some commands completed says that all of this held
+ * while they ran.
  *
  * It does not see a device whose memory stopped decoding and decodes again, contents and registers
  * as before: doc/proof.md.

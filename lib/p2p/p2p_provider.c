@@ -98,7 +98,8 @@ bool p2p_reaches(const struct pl_p2p *p, const struct pl_p2p *client, struct pl_
 	} else {
 		path->way = PL_P2P_PEER;
 		snprintf(path->reason, sizeof(path->reason),
-			 "the IOMMU maps the memory of %s for %s; what lies between them is not known",
+			 "the IOMMU maps the memory of %s for %s; what lies between them is not "
+			 "known",
 			 p->name, client->name);
 	}
 	return path->way != PL_P2P_NO_WAY;

@@ -199,8 +199,7 @@ int pci_sysfs_check_vfio(const char *bdf)
 	int rc;
 
 	if (!pci_sysfs_exists(bdf))
-		return pl_fail(-ENOENT, "-a '%s': there is no such PCI device; see: lspci -D",
-			       bdf);
+		return pl_fail(-ENOENT, "-a '%s': there is no such PCI device; see: lspci -D", bdf);
 	/* No vfio driver takes a function without an IOMMU: to say how to bind it would be in vain.
 	 */
 	rc = pci_group_check(bdf);

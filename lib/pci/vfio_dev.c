@@ -346,9 +346,11 @@ int vfio_dev_export_bar(struct vfio_dev *dev, unsigned int bar, uint64_t offset,
 	buf->dma_ranges[0].length = len;
 	fd = pl_inject_hit() ? -1 : ioctl(dev->fd, VFIO_DEVICE_FEATURE, feature);
 	if (fd < 0 && (errno == ENOTTY || errno == EOPNOTSUPP))
-		return pl_fail(-ENOTSUP, "%s: this kernel cannot export a BAR as a dma-buf (it needs Linux "
+		return pl_fail(-ENOTSUP,
+			       "%s: this kernel cannot export a BAR as a dma-buf (it needs Linux "
 			       "6.19 with CONFIG_VFIO_PCI_DMABUF); peer-to-peer on it takes "
-			       "another --iommu= backend", dev->bdf);
+			       "another --iommu= backend",
+			       dev->bdf);
 	if (fd < 0)
 		return pl_fail(errno == ENODEV ? -ENODEV : -EIO, "%s: cannot export BAR %u as a dma-buf: %s",
 			       dev->bdf, bar, strerror(errno));

@@ -50,9 +50,8 @@ static int round_trip(struct pl_nvme_qpair *qp, struct pl_nvme_op **ops, uint16_
 #else
 #define ONCE __attribute__((noinline, noclone))
 #endif
-static int ONCE
-measured_rounds(struct pl_nvme_qpair *qp, struct pl_nvme_op **ops, uint16_t burst,
-		unsigned long rounds)
+static int ONCE measured_rounds(struct pl_nvme_qpair *qp, struct pl_nvme_op **ops, uint16_t burst,
+				unsigned long rounds)
 {
 	int rc = 0;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A third kind of end, which lib/copy has never heard of: memory of this test's, read and written by
- * the CPU. Copies go from a namespace to it and back, through every memory there is.
+ * A third kind of end, which lib/copy has never heard of: memory of this test's, read and written
+ * by the CPU. Copies go from a namespace to it and back, through every memory there is.
  */
 #include <rte_common.h>
 

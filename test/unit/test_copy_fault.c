@@ -14,8 +14,8 @@ static void arm_status(const char *name, uint8_t opc, uint16_t status)
 		       .fault = NVME_EMU_FAULT_STATUS, .qid = 1, .opc = opc, .status = status });
 }
 
-/* Until the device thread took the order to post a bogus completion, for which it may need room in a
- * completion queue that the copy has to make. */
+/* Until the device thread took the order to post a bogus completion, for which it may need room in
+ * a completion queue that the copy has to make. */
 static void wait_cid_taken(const char *name, struct pl_copy *job)
 {
 	while (nvme_emu_armed(func_of(name))) {

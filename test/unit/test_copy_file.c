@@ -203,8 +203,8 @@ static struct pl_copy_target target_of(const struct end *e, unsigned int flags, 
 static void set_ends(struct kase *k)
 {
 	k->opts.src = target_of(k->src, 0, k->src_at, k->bytes);
-	k->opts.dst = target_of(k->dst, PL_COPY_FILE_WRITE, k->dst_at,
-				random_below(2) ? k->bytes : 0);
+	k->opts.dst =
+		target_of(k->dst, PL_COPY_FILE_WRITE, k->dst_at, random_below(2) ? k->bytes : 0);
 }
 
 static void close_ends(struct kase *k)

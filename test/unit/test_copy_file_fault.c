@@ -311,7 +311,8 @@ static void test_device_errors(void **state)
 			poll_to(&r, LEN / 4);
 			inject(DEV, &(struct nvme_emu_inject){
 					    .fault = NVME_EMU_FAULT_STATUS,
-					    .qid = pl_nvme_qpair_id(nvme_end_qpair(to_file ? &r.job->src : &r.job->dst)),
+					    .qid = pl_nvme_qpair_id(nvme_end_qpair(
+						    to_file ? &r.job->src : &r.job->dst)),
 					    .opc = to_file ? NVME_CMD_READ : NVME_CMD_WRITE,
 					    .status = to_file ? NVME_SC_UNRECOVERED_READ
 							      : NVME_SC_WRITE_FAULT });

@@ -282,7 +282,8 @@ static void test_refused(void **state)
 	REFUSED(base, -EINVAL, "is empty", o->src.bytes = 0);
 	REFUSED(base, -EINVAL, "past the end", o->src.bytes = LEN + 512);
 	REFUSED(base, -EINVAL, "past the end", o->src.offset = LEN);
-	REFUSED(base, -EINVAL, "past the end", o->src.offset = 512; o->src.bytes = UINT64_MAX - 511);
+	REFUSED(base, -EINVAL, "past the end", o->src.offset = 512;
+		o->src.bytes = UINT64_MAX - 511);
 	REFUSED(base, -EINVAL, "past what 64 bits", o->src.bytes = UINT64_MAX);
 	REFUSED(base, -EINVAL, "O_DIRECT wants a multiple", o->src.offset = 100);
 	REFUSED(base, -EINVAL, "O_DIRECT wants a multiple", o->src.bytes = 1000);
@@ -291,11 +292,15 @@ static void test_refused(void **state)
 	REFUSED(base, -EREMOTEIO, "has no memory of its own", o->via = PL_COPY_VIA_SRC);
 	REFUSED(base, -EREMOTEIO, "has no CMB or PMR", o->dst.handle = ns_of("nvme_emu1", 1);
 		o->via = PL_COPY_VIA_DST);
-	REFUSED(base, -EINVAL, "no whole LBAs", o->src = pl_copy_ns_target(ns_of("nvme_emu1", 1), 0, 8);
+	REFUSED(base, -EINVAL, "no whole LBAs",
+		o->src = pl_copy_ns_target(ns_of("nvme_emu1", 1), 0, 8);
 		o->src.bytes = 100);
-	REFUSED(base, -EINVAL, "not opened with PL_COPY_FILE_WRITE", o->dst = pl_copy_file_target(src, 65536, 0));
-	REFUSED(base, -EINVAL, "past what any file has", o->dst = pl_copy_file_target(dst, INT64_MAX - 4095, 0));
-	REFUSED(base, -EINVAL, "O_DIRECT wants a multiple", o->dst = pl_copy_file_target(dst, 1, 0));
+	REFUSED(base, -EINVAL, "not opened with PL_COPY_FILE_WRITE",
+		o->dst = pl_copy_file_target(src, 65536, 0));
+	REFUSED(base, -EINVAL, "past what any file has",
+		o->dst = pl_copy_file_target(dst, INT64_MAX - 4095, 0));
+	REFUSED(base, -EINVAL, "O_DIRECT wants a multiple",
+		o->dst = pl_copy_file_target(dst, 1, 0));
 	REFUSED(base, -EINVAL, "overlap on file:", o->dst = pl_copy_file_target(again, 65024, 0));
 	REFUSED(base, -EINVAL, "overlap on file:", o->dst = pl_copy_file_target(link_, 0, 0));
 	base.dst = pl_copy_file_target(again, 65536, 0);

@@ -103,7 +103,8 @@ static void test_copy(void **state)
 	opts.depth = 1; /* so that it is known which command is the next */
 	job = job_start(&opts);
 	job_poll_to(job, 4 * CHUNK);
-	inject(DST, &(struct nvme_emu_inject){ .fault = NVME_EMU_FAULT_STATUS, .qid = 1,
+	inject(DST, &(struct nvme_emu_inject){ .fault = NVME_EMU_FAULT_STATUS,
+					       .qid = 1,
 					       .opc = NVME_CMD_WRITE,
 					       .status = NVME_SC_WRITE_FAULT });
 	assert_int_equal(job_finish(job), -EIO);

@@ -269,7 +269,8 @@ static void test_auto_says_why_not(void **state)
 	middle.create = -EACCES;
 	least.create = -ENOTSUP;
 	assert_int_equal(ioas_open_auto(FAMILY, 0, NULL, &ioas), -EACCES);
-	assert_non_null(strstr(pl_errmsg(), "best: best is not here; middle: middle does not open"));
+	assert_non_null(
+		strstr(pl_errmsg(), "best: best is not here; middle: middle does not open"));
 	/* The same of each is told once. */
 	best.available = 0;
 	best.create = middle.create = least.create = -EBUSY;
@@ -682,11 +683,15 @@ static void test_many(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_arguments),      cmocka_unit_test(test_aperture),
+		cmocka_unit_test(test_arguments),
+		cmocka_unit_test(test_aperture),
 		cmocka_unit_test(test_aperture_is_cached),
-		cmocka_unit_test(test_bad_arguments),  cmocka_unit_test(test_leaf_sizes),
-		cmocka_unit_test(test_overlap),        cmocka_unit_test(test_map_rolls_back),
-		cmocka_unit_test(test_create_unwinds), cmocka_unit_test(test_many),
+		cmocka_unit_test(test_bad_arguments),
+		cmocka_unit_test(test_leaf_sizes),
+		cmocka_unit_test(test_overlap),
+		cmocka_unit_test(test_map_rolls_back),
+		cmocka_unit_test(test_create_unwinds),
+		cmocka_unit_test(test_many),
 		cmocka_unit_test(test_backend_names),
 		cmocka_unit_test_setup_teardown(test_auto_takes_the_capable, choices, choices_end),
 		cmocka_unit_test_setup_teardown(test_auto_says_why_not, choices, choices_end),

@@ -234,7 +234,8 @@ static void test_events(void **state)
 		assert_int_equal(pl_nvme_ctrlr_poll_events(ctrlr_of(DEV)), 0);
 		read_error_log(); /* until then the type is masked */
 	}
-	/* Nobody takes them: the first are kept, and the next that has room says how many were lost. */
+	/* Nobody takes them: the first are kept, and the next that has room says how many were
+	 * lost. */
 	for (uint32_t i = 0; i < NVME_MAX_EVENTS + 3; i++) {
 		ring_stray(1000 + i);
 		assert_int_equal(wait_events(), 1);
@@ -264,8 +265,8 @@ static void test_events(void **state)
 }
 
 /* A controller that completes every request for an event at once. While it does, polling the admin
- * queue waits until the next completion is there, so that whoever reaps until there is none does not
- * end. */
+ * queue waits until the next completion is there, so that whoever reaps until there is none does
+ * not end. */
 #define FLOOD 2000u
 
 static bool flooded;
@@ -337,7 +338,8 @@ static void test_event_flood(void **state)
 	lines = count_lines(text, "asynchronous event");
 	free(text);
 	assert_in_range(n, 0, 100);
-	assert_in_range(flood_count, FLOOD, FLOOD + 2 * NVME_MAX_AERS); /* those that were under way */
+	assert_in_range(flood_count, FLOOD,
+			FLOOD + 2 * NVME_MAX_AERS); /* those that were under way */
 	/* Ten and a sum for each second. */
 	assert_in_range(lines, 1, 11 * (now_s() - start + 2));
 	assert_int_equal(pl_nvme_ctrlr_reset(ctrlr_of(DEV)), 0);

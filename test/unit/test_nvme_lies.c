@@ -123,8 +123,8 @@ static uint64_t large_bar(struct nvme_func *t, unsigned int bir)
 static unsigned int attached;
 
 /* Nothing is mapped where registers are; what would be is written down. */
-static int no_attach(struct nvme_func *t, unsigned int bir, uint64_t offset, size_t len,
-		     void *va, enum pl_mem_kind kind)
+static int no_attach(struct nvme_func *t, unsigned int bir, uint64_t offset, size_t len, void *va,
+		     enum pl_mem_kind kind)
 {
 	attached++;
 	if (bir == 0)

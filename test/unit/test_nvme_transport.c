@@ -405,7 +405,8 @@ static void test_identified(void **state)
 	assert_int_equal(ns_of(FAKE, 1)->nlb, NLB);
 	assert_null(pl_nvme_ns_next(ctrlr_of(FAKE), ns_of(FAKE, 1)));
 	assert_null(pl_nvme_ctrlr_heap(ctrlr_of(FAKE), PL_MEM_CMB));
-	assert_int_equal(pl_nvme_ctrlr_traffic(ctrlr_of(FAKE), &traffic, sizeof(traffic)), -ENOTSUP);
+	assert_int_equal(pl_nvme_ctrlr_traffic(ctrlr_of(FAKE), &traffic, sizeof(traffic)),
+			 -ENOTSUP);
 	assert_int_equal(pl_nvme_ctrlr_poll_events(ctrlr_of(FAKE)), 0);
 }
 

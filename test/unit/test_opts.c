@@ -27,15 +27,15 @@ static void test_take(void **state)
 	assert_int_equal(pl_opts_take(&got, sizeof(got), &given, sizeof(got), "options"), 0);
 	assert_memory_equal(&got, &given.known, sizeof(got));
 	memset(&got, 0xff, sizeof(got));
-	assert_int_equal(pl_opts_take(&got, sizeof(got), &given, offsetof(struct known, b), "options"),
-			 0);
+	assert_int_equal(
+		pl_opts_take(&got, sizeof(got), &given, offsetof(struct known, b), "options"), 0);
 	assert_int_equal(got.a, 1);
 	assert_int_equal(got.b, 0);
 	/* Longer with a tail of zeros; what lies behind the size is nobody's. */
 	given.tail[63] = 1;
 	for (size_t more = 0; more < 64; more++)
-		assert_int_equal(pl_opts_take(&got, sizeof(got), &given, sizeof(got) + more, "options"),
-				 0);
+		assert_int_equal(
+			pl_opts_take(&got, sizeof(got), &given, sizeof(got) + more, "options"), 0);
 	/* One byte of it is not zero, wherever. */
 	for (size_t i = 0; i < 64; i++) {
 		memset(given.tail, 0, sizeof(given.tail));
@@ -143,8 +143,8 @@ static int setup(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_take),  cmocka_unit_test(test_give),
-		cmocka_unit_test(test_qpair), cmocka_unit_test(test_copy),
+		cmocka_unit_test(test_take),   cmocka_unit_test(test_give),
+		cmocka_unit_test(test_qpair),  cmocka_unit_test(test_copy),
 		cmocka_unit_test(test_filled),
 	};
 

@@ -9,8 +9,8 @@
 #include "copy_job.h"
 #include "pl_log.h"
 
-#define NAME     "lender0"
-#define LENT     MIB(1)
+#define NAME "lender0"
+#define LENT MIB(1)
 
 static struct {
 	struct pl_p2p p2p;
@@ -19,8 +19,9 @@ static struct {
 	uint32_t generation;
 	bool lost, asked_back;
 	int dead; /* what alive() answers */
-	struct pl_copy *blinks; /* alive() says so of this job's provider once, and that it lives after */
-	uint64_t copied;	/* when it did */
+	struct pl_copy
+		*blinks; /* alive() says so of this job's provider once, and that it lives after */
+	uint64_t copied; /* when it did */
 } lender;
 
 static void lender_use(struct pl_p2p *p)
@@ -247,8 +248,8 @@ static void test_dies(void **state)
 	}
 }
 
-/* Its memory is gone for a moment and comes back unchanged: what was written meanwhile completes later,
- * and does not count although the provider is alive again. */
+/* Its memory is gone for a moment and comes back unchanged: what was written meanwhile completes
+ * later, and does not count although the provider is alive again. */
 static void test_blinks(void **state)
 {
 	(void)state;
@@ -322,8 +323,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_registered), cmocka_unit_test(test_path),
-		cmocka_unit_test(test_copy),	   cmocka_unit_test(test_dies),
-		cmocka_unit_test(test_blinks), cmocka_unit_test(test_asked_back), cmocka_unit_test(test_auto),
+		cmocka_unit_test(test_copy),       cmocka_unit_test(test_dies),
+		cmocka_unit_test(test_blinks),     cmocka_unit_test(test_asked_back),
+		cmocka_unit_test(test_auto),
 	};
 
 	return cmocka_run_group_tests_name("p2p", tests, setup, teardown);

@@ -140,8 +140,9 @@ static void test_check_vfio(void **state)
 	assert_int_equal(pci_sysfs_check_vfio("0000:01:00.0"), -ENOENT);
 	assert_non_null(strstr(pl_errmsg(), "no such PCI device"));
 	tree_pci("0000:00:1f.2", "010601", "vfio-pci", "1");
-	assert_int_equal(pci_sysfs_check_class("0000:00:1f.2", PCI_CLASS_NVME, "an NVMe controller"),
-			 -EINVAL);
+	assert_int_equal(
+		pci_sysfs_check_class("0000:00:1f.2", PCI_CLASS_NVME, "an NVMe controller"),
+		-EINVAL);
 	assert_non_null(strstr(pl_errmsg(), "not an NVMe controller"));
 
 	tree_pci("0000:01:00.0", "010802", "vfio-pci", "2");

@@ -182,8 +182,8 @@ static void devmem_set_bus(struct emu_ctrlr *c, struct emu_devmem *m, uint64_t b
 	pthread_mutex_unlock(&c->lock);
 }
 
-int emu_mem_attach(struct nvme_func *t, unsigned int bir, uint64_t offset, size_t len,
-		   void *va, enum pl_mem_kind kind)
+int emu_mem_attach(struct nvme_func *t, unsigned int bir, uint64_t offset, size_t len, void *va,
+		   enum pl_mem_kind kind)
 {
 	struct emu_ctrlr *c = emu_ctrlr(t);
 	struct emu_devmem *m = devmem_of_bir(c, bir);
@@ -204,7 +204,7 @@ int emu_mem_attach(struct nvme_func *t, unsigned int bir, uint64_t offset, size_
 		return pl_fail(-EBUSY, "%s: BAR %u is attached already; detach it first", t->name,
 			       bir);
 	if (eal_mmap(va, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, m->fd,
-				    (off_t)(offset - m->bar_off)) == MAP_FAILED)
+		     (off_t)(offset - m->bar_off)) == MAP_FAILED)
 		return pl_fail(-ENOMEM, "%s: BAR %u cannot be mapped at %p: %s", t->name, bir, va,
 			       strerror(errno));
 	err = pl_ioas_map(c->ioas, va, len, PL_IOMMU_READ | PL_IOMMU_WRITE, kind);

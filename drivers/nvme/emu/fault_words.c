@@ -178,7 +178,8 @@ static int parse_lba(struct words *w, const char *val)
 {
 	const char *dash = strchr(val, '-');
 	char first[32];
-	int n = snprintf(first, sizeof(first), "%.*s", dash ? (int)(dash - val) : (int)strlen(val), val);
+	int n = snprintf(first, sizeof(first), "%.*s", dash ? (int)(dash - val) : (int)strlen(val),
+			 val);
 
 	if (n >= (int)sizeof(first) || !number(first, UINT64_MAX, &w->rule->lba_first) ||
 	    !number(dash ? dash + 1 : first, UINT64_MAX, &w->rule->lba_last) ||

@@ -114,7 +114,7 @@ int emu_media_ram_open(const char *dev, uint64_t size, bool populate, struct emu
 	if (r == NULL)
 		return pl_fail(-ENOMEM, "%s: no memory for a namespace", dev);
 	base = eal_mmap(NULL, size, PROT_READ | PROT_WRITE,
-				      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (base == MAP_FAILED) {
 		free(r);
 		return pl_fail(-ENOMEM,

@@ -255,8 +255,8 @@ static void vfio_mem_extent(struct nvme_func *f, void *va, size_t *first, size_t
 }
 
 /* Where the kernel's drivers share the CMB, what they gave us of it once is ours until remove(). */
-static int take_chunk(struct vfio_func *v, unsigned int bir, uint64_t offset, size_t len,
-		      void *va, enum pl_mem_kind kind)
+static int take_chunk(struct vfio_func *v, unsigned int bir, uint64_t offset, size_t len, void *va,
+		      enum pl_mem_kind kind)
 {
 	int rc;
 
@@ -303,8 +303,8 @@ static void unmap(struct vfio_func *v, void *at, size_t len, bool imported)
 	(void)pl_window_clear(at, len);
 }
 
-static int vfio_mem_attach(struct nvme_func *f, unsigned int bir, uint64_t offset,
-			   size_t len, void *va, enum pl_mem_kind kind)
+static int vfio_mem_attach(struct nvme_func *f, unsigned int bir, uint64_t offset, size_t len,
+			   void *va, enum pl_mem_kind kind)
 {
 	struct vfio_func *v = of(f);
 	bool imported = false;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * A BAR of any function that vfio owns, lent as peer memory: an FPGA's, an accelerator's, or
- * QEMU's ivshmem-plain. Nothing is known of the function but that what is written to the BAR is read
- * back from there, which the user says by naming it and a copy's canary checks. No register of it is
- * touched, and its bus mastering stays off.
+ * QEMU's ivshmem-plain. Nothing is known of the function but that what is written to the BAR is
+ * read back from there, which the user says by naming it and a copy's canary checks. No register of
+ * it is touched, and its bus mastering stays off.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -81,10 +81,11 @@ static int parse_args(const char *bdf, const char *text, struct bar_args *args)
 		return pl_fail(-EINVAL, "-a %s: its arguments are too long", bdf);
 	for (char *pair = strtok_r(copy, ",", &save); pair; pair = strtok_r(NULL, ",", &save))
 		if (!parse_pair(pair, args))
-			return pl_fail(-EINVAL,
-				       "-a %s: '%s' is not understood; the form is " USAGE
-				       ", each once, N from 0 to 5, OFFSET and SIZE multiples of 4096",
-				       bdf, pair);
+			return pl_fail(
+				-EINVAL,
+				"-a %s: '%s' is not understood; the form is " USAGE
+				", each once, N from 0 to 5, OFFSET and SIZE multiples of 4096",
+				bdf, pair);
 	return 0;
 }
 
@@ -94,12 +95,14 @@ static int bar_check(const char *bdf, const char *text)
 	long long class;
 	int rc = parse_args(bdf, text, &args);
 
-	/* Its registers are in a BAR, and so is its CMB: lib/nvme lends that, and knows which is which. */
+	/* Its registers are in a BAR, and so is its CMB: lib/nvme lends that, and knows which is
+	 * which. */
 	if (rc == 0 && pci_sysfs_number(bdf, "class", &class) == 0 && class == PCI_CLASS_NVME)
-		rc = pl_fail(-EINVAL,
-			     "-a %s: an NVMe controller lends its CMB and PMR without p2p=, and nothing "
-			     "else",
-			     bdf);
+		rc = pl_fail(
+			-EINVAL,
+			"-a %s: an NVMe controller lends its CMB and PMR without p2p=, and nothing "
+			"else",
+			bdf);
 	return rc;
 }
 
@@ -114,11 +117,12 @@ static int fit(struct bar_lender *l)
 	if (!l->at.size && l->at.offset < bar)
 		l->at.size = RTE_ALIGN_FLOOR(bar - l->at.offset, (uint64_t)PL_P2P_PAGE);
 	if (!l->at.size || l->at.offset > bar || l->at.size > bar - l->at.offset)
-		return pl_fail(-EINVAL,
-			       "-a %s: %llu bytes at offset %llu are not in whole pages inside BAR %u, "
-			       "which has %llu bytes",
-			       l->p2p.name, (unsigned long long)l->at.size,
-			       (unsigned long long)l->at.offset, l->at.bar, (unsigned long long)bar);
+		return pl_fail(
+			-EINVAL,
+			"-a %s: %llu bytes at offset %llu are not in whole pages inside BAR %u, "
+			"which has %llu bytes",
+			l->p2p.name, (unsigned long long)l->at.size,
+			(unsigned long long)l->at.offset, l->at.bar, (unsigned long long)bar);
 	return 0;
 }
 
@@ -203,10 +207,11 @@ static int bar_asked_back(struct pl_p2p *p)
 {
 	if (!vfio_dev_asked_back(of(p)->dev))
 		return 0;
-	return pl_fail(-ENODEV,
-		       "%s: the kernel wants the device back, which is being unbound or removed, and "
-		       "waits until this process ends its use",
-		       p->name);
+	return pl_fail(
+		-ENODEV,
+		"%s: the kernel wants the device back, which is being unbound or removed, and "
+		"waits until this process ends its use",
+		p->name);
 }
 
 static const char *bar_why_none(const struct pl_p2p *p)

@@ -153,8 +153,8 @@ static int nvme_failed(const struct copy_end *end, const struct copy_io *io, con
 			end->place, pl_nvme_status_str(op_of(io)->status));
 	return pl_fail_nvme(-EIO, end->name, op_of(io)->status, op_of(io)->slba,
 			    "%s of %u blocks at LBA %" PRIu64 " failed on %s%s: %s",
-			    io->write ? "write" : "read", op_of(io)->nlb, op_of(io)->slba, end->place, when,
-			    pl_nvme_status_str(op_of(io)->status));
+			    io->write ? "write" : "read", op_of(io)->nlb, op_of(io)->slba,
+			    end->place, when, pl_nvme_status_str(op_of(io)->status));
 }
 
 static int nvme_error(const struct copy_end *end)
@@ -218,10 +218,11 @@ static void nvme_warn(const struct copy_end *end, char *text, size_t len)
 	const struct pl_nvme_ns *ns = of(end)->ns;
 
 	if (ns->shared)
-		snprintf(text, len,
-			 "namespace %u of %s is shared (NMIC): other controllers may write it while "
-			 "the copy runs",
-			 ns->nsid, end->name);
+		snprintf(
+			text, len,
+			"namespace %u of %s is shared (NMIC): other controllers may write it while "
+			"the copy runs",
+			ns->nsid, end->name);
 }
 
 static const struct copy_end_ops nvme_end_ops = {

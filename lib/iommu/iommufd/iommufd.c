@@ -28,7 +28,7 @@
 #include "vfio_uapi.h"
 
 #define IOMMU_DEVICE "/dev/iommu"
-#define MODULE	     "iommufd" /* whose allow_unsafe_interrupts it is */
+#define MODULE       "iommufd" /* whose allow_unsafe_interrupts it is */
 
 static const struct pl_ioas_ops iommufd_ops;
 
@@ -41,7 +41,8 @@ struct iommufd_ioas {
 
 static struct iommufd_ioas *of(const struct pl_ioas *base)
 {
-	return (struct iommufd_ioas *)(uintptr_t)container_of(base, const struct iommufd_ioas, base);
+	return (struct iommufd_ioas *)(uintptr_t)container_of(base, const struct iommufd_ioas,
+							      base);
 }
 
 static int open_iommu(void)
@@ -50,8 +51,10 @@ static int open_iommu(void)
 
 	if (fd >= 0 || fd == -EACCES)
 		return fd;
-	return pl_fail(-ENOTSUP, IOMMU_DEVICE ": %s; load it with: sudo modprobe iommufd (CONFIG_IOMMUFD; "
-		       "Linux 6.6 or later for vfio character devices)", strerror(-fd));
+	return pl_fail(-ENOTSUP,
+		       IOMMU_DEVICE ": %s; load it with: sudo modprobe iommufd (CONFIG_IOMMUFD; "
+				    "Linux 6.6 or later for vfio character devices)",
+		       strerror(-fd));
 }
 
 static int iommufd_available(void)
@@ -119,8 +122,8 @@ static int iommufd_attach(struct pl_ioas *base, struct vfio_dev *dev)
 	if (ioctl(dev->fd, VFIO_DEVICE_BIND_IOMMUFD, &bind))
 		return pci_group_refused(dev->bdf, MODULE, errno);
 	if (ioctl(dev->fd, VFIO_DEVICE_ATTACH_IOMMUFD_PT, &attach))
-		return pl_fail(-ENOTSUP, "%s: cannot be attached to the IO address space: %s", dev->bdf,
-			       strerror(errno));
+		return pl_fail(-ENOTSUP, "%s: cannot be attached to the IO address space: %s",
+			       dev->bdf, strerror(errno));
 	return 0;
 }
 
@@ -233,8 +236,8 @@ static int iommufd_import(struct pl_ioas *base, struct vfio_dev *dev, unsigned i
 	if (rc)
 		rc = pl_fail_at(-EREMOTEIO, dev->bdf, PL_ERROR_AT_ADDRESS, (uintptr_t)va,
 				"%s: its memory cannot be mapped for peers: IOMMU_IOAS_MAP_FILE of "
-				"%zu bytes of BAR %u at %p: %s", dev->bdf, len, bar, va,
-				strerror(errno));
+				"%zu bytes of BAR %u at %p: %s",
+				dev->bdf, len, bar, va, strerror(errno));
 	else
 		map_counters_map(&ioas->counters, len);
 	close(map.fd); /* the mapping holds the buffer */
@@ -253,7 +256,8 @@ static uint32_t iommufd_caps(struct pl_ioas *base)
 
 	if (dev && ioctl(dev->fd, VFIO_DEVICE_FEATURE, &probe) == 0)
 		return IOAS_CAP_PEER;
-	pl_fail(-ENOTSUP, "this kernel cannot map a device's memory for peers through iommufd (it needs "
+	pl_fail(-ENOTSUP,
+		"this kernel cannot map a device's memory for peers through iommufd (it needs "
 		"Linux 6.19 with CONFIG_VFIO_PCI_DMABUF)");
 	return 0;
 }

@@ -37,7 +37,8 @@ struct mapping {
 
 static struct pl_soft_ioas *soft_of(const struct pl_ioas *base)
 {
-	return (struct pl_soft_ioas *)(uintptr_t)container_of(base, const struct pl_soft_ioas, base);
+	return (struct pl_soft_ioas *)(uintptr_t)container_of(base, const struct pl_soft_ioas,
+							      base);
 }
 
 /* Mappings never overlap, so ranges that do compare equal: tfind() answers "what is in the way". */

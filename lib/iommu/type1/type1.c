@@ -27,9 +27,9 @@
 #include "vfio_uapi.h"
 
 #define CONTAINER_DEVICE "/dev/vfio/vfio"
-#define MODULE		 "vfio_iommu_type1" /* whose allow_unsafe_interrupts it is */
-#define INFO_FIRST	 1024u
-#define ATTEMPTS	 4 /* what there is to say may grow between two calls */
+#define MODULE           "vfio_iommu_type1" /* whose allow_unsafe_interrupts it is */
+#define INFO_FIRST       1024u
+#define ATTEMPTS         4 /* what there is to say may grow between two calls */
 
 static const struct pl_ioas_ops type1_ops;
 
@@ -53,7 +53,8 @@ static int open_container(void)
 	if (fd == -EACCES)
 		return fd;
 	if (fd < 0)
-		return pl_fail(-ENOTSUP, CONTAINER_DEVICE ": %s; load it with: sudo modprobe vfio-pci",
+		return pl_fail(-ENOTSUP,
+			       CONTAINER_DEVICE ": %s; load it with: sudo modprobe vfio-pci",
 			       strerror(-fd));
 	if (ioctl(fd, VFIO_GET_API_VERSION) != VFIO_API_VERSION ||
 	    ioctl(fd, VFIO_CHECK_EXTENSION, VFIO_TYPE1v2_IOMMU) != 1) {
@@ -154,7 +155,8 @@ iova_cap(const struct vfio_iommu_type1_info *info)
 	return cap;
 }
 
-/* The container's description with its capabilities, for the caller to free. NULL with a message. */
+/* The container's description with its capabilities, for the caller to free. NULL with a message.
+ */
 static struct vfio_iommu_type1_info *container_info(const struct type1_ioas *ioas)
 {
 	uint32_t size = INFO_FIRST;
@@ -202,7 +204,8 @@ static int type1_aperture(const struct pl_ioas *base, struct pl_iova_range **ran
 		*ranges = r;
 	} else {
 		n = cap ? pl_fail(-ENOMEM, "no memory for an aperture of %u ranges", cap->nr_iovas)
-			: pl_fail(-EIO, "VFIO_IOMMU_GET_INFO tells no ranges of addresses (it needs "
+			: pl_fail(-EIO,
+				  "VFIO_IOMMU_GET_INFO tells no ranges of addresses (it needs "
 				  "Linux 5.4)");
 	}
 	free(info);

@@ -35,7 +35,8 @@ static int attach(struct pl_nvme_ctrlr *c, struct nvme_devmem *mem, const struct
 
 	if (rc)
 		return rc;
-	rc = nvme_func_of(c)->ops->mem_attach(nvme_func_of(c), at->bir, at->offset, at->len, va, at->kind);
+	rc = nvme_func_of(c)->ops->mem_attach(nvme_func_of(c), at->bir, at->offset, at->len, va,
+					      at->kind);
 	if (rc)
 		goto release;
 	if (nvme_func_of(c)->ops->mem_extent)
@@ -90,8 +91,8 @@ static void detach(struct pl_nvme_ctrlr *c, struct nvme_devmem *mem)
 	nvme_provider_update(c);
 }
 
-/* A reset revokes what peers had imported, for good, so it is exported and imported once more at the
- * same address: pointers into it mean the same as before. */
+/* A reset revokes what peers had imported, for good, so it is exported and imported once more at
+ * the same address: pointers into it mean the same as before. */
 static int attach_again(struct pl_nvme_ctrlr *c, struct nvme_devmem *mem)
 {
 	int rc;
@@ -100,7 +101,8 @@ static int attach_again(struct pl_nvme_ctrlr *c, struct nvme_devmem *mem)
 		return 0;
 	if (mem->attached)
 		nvme_func_of(c)->ops->mem_detach(nvme_func_of(c), mem->va, mem->len);
-	rc = nvme_func_of(c)->ops->mem_attach(nvme_func_of(c), mem->bir, mem->offset, mem->len, mem->va, mem->kind);
+	rc = nvme_func_of(c)->ops->mem_attach(nvme_func_of(c), mem->bir, mem->offset, mem->len,
+					      mem->va, mem->kind);
 	mem->attached = rc == 0;
 	nvme_provider_update(c);
 	pl_p2p_heap_set_gone(mem->heap, rc != 0);
@@ -113,7 +115,8 @@ static int attach_again(struct pl_nvme_ctrlr *c, struct nvme_devmem *mem)
 /* Registers and the doorbells of its queues: what a peer wrote there would be orders. */
 static uint64_t registers_end(const struct pl_nvme_ctrlr *c)
 {
-	return NVME_REG_DOORBELLS + 2ull * 4u * nvme_pcie_of(c)->db_stride * (c->info.io_queues + 1ull);
+	return NVME_REG_DOORBELLS +
+	       2ull * 4u * nvme_pcie_of(c)->db_stride * (c->info.io_queues + 1ull);
 }
 
 static bool overlaps(const struct devmem_place *at, const struct nvme_devmem *other)
@@ -162,8 +165,8 @@ static bool cmb_find(struct pl_nvme_ctrlr *c, struct devmem_place *at)
 	return fits_bar(c, at, "CMB");
 }
 
-/* A controller from before NVMe 1.4 takes an address for its CMB's if it lies where the BAR is on the
- * bus (NVMe 1.3, 4.7), so that is the one address, and not ours to choose. */
+/* A controller from before NVMe 1.4 takes an address for its CMB's if it lies where the BAR is on
+ * the bus (NVMe 1.3, 4.7), so that is the one address, and not ours to choose. */
 static int cmb_place_legacy(struct pl_nvme_ctrlr *c, struct devmem_place *at)
 {
 	uint64_t addr;
@@ -176,8 +179,9 @@ static int cmb_place_legacy(struct pl_nvme_ctrlr *c, struct devmem_place *at)
 
 /*
  * Does the controller find its own memory at the address it was told? A wrong base address goes
- * unnoticed otherwise: it would reach for the memory by way of the fabric, where a write may be lost
- * with status 0. So it identifies itself into a page of it, and the CPU looks. (That takes RDS.)
+ * unnoticed otherwise: it would reach for the memory by way of the fabric, where a write may be
+ * lost with status 0. So it identifies itself into a page of it, and the CPU looks. (That takes
+ * RDS.)
  */
 static int verify_own_address(struct pl_nvme_ctrlr *c, struct nvme_devmem *mem, uint64_t *page,
 			      const uint64_t *want)
@@ -211,8 +215,8 @@ static int verify(struct pl_nvme_ctrlr *c, struct nvme_devmem *mem)
 	if (rc)
 		return rc;
 	want = pl_mem_zalloc(NVME_PAGE_SIZE, c->info.numa_node);
-	rc = want ? nvme_identify(c, 0x01, 0, want) :
-		    pl_fail(-ENOMEM, "%s cannot be identified: %s", c->info.name, pl_errmsg());
+	rc = want ? nvme_identify(c, 0x01, 0, want)
+		  : pl_fail(-ENOMEM, "%s cannot be identified: %s", c->info.name, pl_errmsg());
 	if (rc == 0)
 		rc = verify_own_address(c, mem, page, want);
 	nvme_admin_buf_free(c, want);
@@ -224,9 +228,11 @@ static int cmb_enable(struct pl_nvme_ctrlr *c)
 {
 	if (NVME_CAP_CMBS(c->info.cap))
 		nvme_func_of(c)->ops->write64(nvme_func_of(c), NVME_REG_CMBMSC,
-				   (uintptr_t)c->cmb.va | NVME_CMBMSC_CMSE | NVME_CMBMSC_CRE);
+					      (uintptr_t)c->cmb.va | NVME_CMBMSC_CMSE |
+						      NVME_CMBMSC_CRE);
 	if (NVME_CAP_CMBS(c->info.cap) && nvme_read32(c, NVME_REG_CMBSTS) & NVME_CMBSTS_CBAI)
-		return pl_fail_at(-EREMOTEIO, c->info.name, PL_ERROR_AT_ADDRESS, (uintptr_t)c->cmb.va,
+		return pl_fail_at(-EREMOTEIO, c->info.name, PL_ERROR_AT_ADDRESS,
+				  (uintptr_t)c->cmb.va,
 				  "%s refuses %p as the address of its CMB (CMBSTS.CBAI)",
 				  c->info.name, c->cmb.va);
 	return c->info.cmbsz & NVME_CMBSZ_RDS ? verify(c, &c->cmb) : 0;
@@ -269,7 +275,8 @@ static bool pmr_find(struct pl_nvme_ctrlr *c, struct devmem_place *at)
 	at->len = nvme_func_of(c)->ops->bar_size(nvme_func_of(c), at->bir);
 	at->kind = PL_MEM_PMR;
 	if (!(c->info.pmrcap & NVME_PMRCAP_CMSS)) {
-		PL_LOG(NOTICE, "%s: its PMR has no controller memory space (PMRCAP.CMSS is 0): not used",
+		PL_LOG(NOTICE,
+		       "%s: its PMR has no controller memory space (PMRCAP.CMSS is 0): not used",
 		       c->info.name);
 		return false;
 	}
@@ -283,14 +290,15 @@ static int pmr_enable(struct pl_nvme_ctrlr *c)
 	nvme_func_of(c)->ops->write32(nvme_func_of(c), NVME_REG_PMRMSCU, (uint32_t)(base >> 32));
 	nvme_func_of(c)->ops->write32(nvme_func_of(c), NVME_REG_PMRMSCL, (uint32_t)base);
 	if (nvme_read32(c, NVME_REG_PMRSTS) & NVME_PMRSTS_CBAI)
-		return pl_fail_at(-EREMOTEIO, c->info.name, PL_ERROR_AT_ADDRESS, (uintptr_t)c->pmr.va,
+		return pl_fail_at(-EREMOTEIO, c->info.name, PL_ERROR_AT_ADDRESS,
+				  (uintptr_t)c->pmr.va,
 				  "%s refuses %p as the address of its PMR (PMRSTS.CBAI)",
 				  c->info.name, c->pmr.va);
 	return c->info.pmrcap & NVME_PMRCAP_RDS ? verify(c, &c->pmr) : 0;
 }
 
-/* What nobody can reach is no reason not to drive the controller: its memory is not used, and a copy
- * that wants it is told why. */
+/* What nobody can reach is no reason not to drive the controller: its memory is not used, and a
+ * copy that wants it is told why. */
 static int unusable(struct pl_nvme_ctrlr *c, struct nvme_devmem *mem, int rc)
 {
 	if (rc != -ENOTSUP && rc != -EREMOTEIO)
@@ -348,8 +356,10 @@ static int cmb_attach(struct pl_nvme_ctrlr *c)
 		if (rc == 0)
 			rc = cmb_attach_at(c, &at);
 		if (rc == 0)
-			PL_LOG(NOTICE, "%s: its CMB lies at %p, the address of its BAR, as before "
-			       "NVMe 1.4", c->info.name, c->cmb.va);
+			PL_LOG(NOTICE,
+			       "%s: its CMB lies at %p, the address of its BAR, as before "
+			       "NVMe 1.4",
+			       c->info.name, c->cmb.va);
 	}
 	return rc ? unusable(c, &c->cmb, rc) : 0;
 }

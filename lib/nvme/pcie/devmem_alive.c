@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Is a CMB or PMR still the memory that was handed out? A reset clears CC.EN, and nobody but us sets
- * it again; it may clear CMBMSC or PMRCTL too.
+ * Is a CMB or PMR still the memory that was handed out? A reset clears CC.EN, and nobody but us
+ * sets it again; it may clear CMBMSC or PMRCTL too.
  */
 #include "nvme_pcie.h"
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The data path: submit and poll, for rings and doorbells without a call; what another transport
- * carries leaves by the doors that such a queue pair has for the unusual. Nothing here allocates, locks, makes a system call, divides or
- * translates; what can be decided at setup was. The one branch per op that leaves the loop is on
- * the op itself (its opcode, its size, its alignment).
+ * carries leaves by the doors that such a queue pair has for the unusual. Nothing here allocates,
+ * locks, makes a system call, divides or translates; what can be decided at setup was. The one
+ * branch per op that leaves the loop is on the op itself (its opcode, its size, its alignment).
  */
 #include <rte_branch_prediction.h>
 
@@ -30,8 +30,8 @@ static __rte_always_inline bool buffer_known(const void *buf, uint64_t len)
  * ring, so they are not stored again. Each store is 8 bytes: the ring may be a CMB.
  */
 static __rte_always_inline uint32_t submit_fast(struct pl_nvme_qpair *qp,
-						       struct pl_nvme_op *const **at,
-						       struct pl_nvme_op *const *stop)
+						struct pl_nvme_op *const **at,
+						struct pl_nvme_op *const *stop)
 {
 	volatile ring_qword *sqe = (volatile ring_qword *)qp->sqe;
 	uint32_t nb_free = qp->nb_free, done;
@@ -41,7 +41,8 @@ static __rte_always_inline uint32_t submit_fast(struct pl_nvme_qpair *qp,
 		struct pl_nvme_op *op = **at;
 		const struct pl_nvme_ns *ns = op->ns;
 		uint64_t va = (uintptr_t)op->buf, sqe0 = ns->sqe0 - qp->ns_tag;
-		uint64_t last = ((uint64_t)op->nlb << ns->lba_shift) - 1; /* offset of the last byte */
+		uint64_t last =
+			((uint64_t)op->nlb << ns->lba_shift) - 1; /* offset of the last byte */
 		uint32_t opc = op->opc, slot, cid;
 
 		/* The lower half of sqe0 is 0 by now, or the namespace is another controller's. A
@@ -90,7 +91,8 @@ submit_rest(struct pl_nvme_qpair *qp, struct pl_nvme_op *const *at, struct pl_nv
 		if (qp->blocked)
 			break;
 		if (at < stop && qp->nb_free)
-			done += submit_fast(qp, &at, at + RTE_MIN(stop - at, (ptrdiff_t)qp->nb_free));
+			done += submit_fast(qp, &at,
+					    at + RTE_MIN(stop - at, (ptrdiff_t)qp->nb_free));
 	}
 	if (qp->stats.commands != before)
 		nvme_ring_sq(qp);
@@ -151,8 +153,8 @@ static inline uint32_t cqe_dw3(const volatile struct pl_nvme_cqe *cqe)
 }
 
 /* Takes the op of the command in flight that has this slot. */
-static __rte_always_inline struct pl_nvme_op *
-slot_free(struct pl_nvme_qpair *qp, size_t slot, uint32_t cid, size_t nb_free)
+static __rte_always_inline struct pl_nvme_op *slot_free(struct pl_nvme_qpair *qp, size_t slot,
+							uint32_t cid, size_t nb_free)
 {
 	/* The generation wraps: submit takes the lower 16 bits of the sum. */
 	qp->cid_of[slot] = cid + qp->cid_next;
@@ -162,8 +164,8 @@ slot_free(struct pl_nvme_qpair *qp, size_t slot, uint32_t cid, size_t nb_free)
 
 /* Keeps where the loop stopped; returns how many entries it consumed. */
 static __rte_always_inline uint32_t poll_keep(struct pl_nvme_qpair *qp,
-						     const volatile struct pl_nvme_cqe *cqe,
-						     uint32_t phase, uint32_t nb_free)
+					      const volatile struct pl_nvme_cqe *cqe,
+					      uint32_t phase, uint32_t nb_free)
 {
 	uint32_t consumed = nb_free - qp->nb_free;
 
@@ -182,7 +184,7 @@ static __rte_always_inline void ring_cq(struct pl_nvme_qpair *qp)
 /* The slot on top goes down and another one comes up: which, the head @cqe tells, since it goes
  * through all numbers. @top: the last of those that are free. */
 static __rte_always_inline void slots_turn(struct pl_nvme_qpair *qp, size_t top,
-						  const volatile struct pl_nvme_cqe *cqe)
+					   const volatile struct pl_nvme_cqe *cqe)
 {
 	size_t head = (size_t)(cqe - qp->cq);
 	uint16_t slot = qp->free_slots[top];
@@ -202,8 +204,7 @@ poll_rest(struct pl_nvme_qpair *qp, struct pl_nvme_op **at, struct pl_nvme_op **
 	uint32_t phase = qp->cq_phase, nb_free = qp->nb_free;
 
 	if (qp->blocked & NVME_BLOCKED_DIVERTED)
-		return nvme_qpair_stopped(qp) ? 0
-					      : qp->ops->poll(qp, at, (uint16_t)(stop - at));
+		return nvme_qpair_stopped(qp) ? 0 : qp->ops->poll(qp, at, (uint16_t)(stop - at));
 	while (at < stop && !nvme_qpair_stopped(qp)) {
 		uint32_t dw3 = cqe_dw3(cqe), cid = cqe_key(dw3, phase);
 		size_t slot = cid & qp->slot_mask;

@@ -34,9 +34,9 @@ void nvme_submit_sqe(struct pl_nvme_qpair *qp, struct pl_nvme_op *op, uint32_t k
 
 static int refuse(struct pl_nvme_qpair *qp, const struct pl_nvme_op *op, const char *why)
 {
-	qp->error = pl_fail(-EINVAL, "%s: op with opcode %02xh, %u blocks at LBA %llu, buffer %p: %s",
-			    qp->ctrlr->info.name, op->opc, op->nlb, (unsigned long long)op->slba,
-			    op->buf, why);
+	qp->error = pl_fail(
+		-EINVAL, "%s: op with opcode %02xh, %u blocks at LBA %llu, buffer %p: %s",
+		qp->ctrlr->info.name, op->opc, op->nlb, (unsigned long long)op->slba, op->buf, why);
 	return qp->error;
 }
 
@@ -152,7 +152,8 @@ static int submit_split(struct pl_nvme_qpair *qp, struct pl_nvme_op *op)
 static int submit_ranges(struct pl_nvme_qpair *qp, struct pl_nvme_op *op)
 {
 	bool copy = op->opc == NVME_CMD_COPY;
-	uint64_t range = copy ? sizeof(struct pl_nvme_copy_range) : sizeof(struct pl_nvme_dsm_range);
+	uint64_t range =
+		copy ? sizeof(struct pl_nvme_copy_range) : sizeof(struct pl_nvme_dsm_range);
 	struct pl_nvme_sqe sqe = {
 		.opc = op->opc,
 		.nsid = (uint32_t)(op->ns->sqe0 >> 32),

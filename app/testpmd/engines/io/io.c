@@ -32,8 +32,8 @@ static void snapshot(struct io_run *r, size_t member)
 		struct ctrlr_traffic *t = &r->traffic[i];
 		void *to = (char *)t + member;
 
-		t->known = pl_nvme_ctrlr_traffic(r->devices.ctrlrs[i].ctrlr, to,
-						 sizeof(t->run)) == 0;
+		t->known =
+			pl_nvme_ctrlr_traffic(r->devices.ctrlrs[i].ctrlr, to, sizeof(t->run)) == 0;
 	}
 }
 

@@ -25,7 +25,7 @@
 #define FILE_END   "file"
 #define FILE_ENDED (-4096) /* in copy_io.error; the kernel's errnos end before */
 
-#define MAX_DEPTH 4096u
+#define MAX_DEPTH   4096u
 #define SPLIT_LEAST ((size_t)4096)
 #define SECTOR      512u /* what the kernel splits requests in */
 
@@ -308,7 +308,8 @@ static bool complete(struct copy_end *end, struct copy_io *io, int res)
 		return true;
 	}
 	if (res > 0) {
-		enum pl_traffic_mem mem = copy_end_at_peer(end, io->buf) ? q->peer_mem : PL_TRAFFIC_HOST;
+		enum pl_traffic_mem mem =
+			copy_end_at_peer(end, io->buf) ? q->peer_mem : PL_TRAFFIC_HOST;
 
 		q->traffic.bytes[PL_TRAFFIC_DATA][mem][io->write ? 0 : 1] += (uint32_t)res;
 		io_of(io)->done += (uint32_t)res;
@@ -398,8 +399,8 @@ static int file_failed(const struct copy_end *end, const struct copy_io *io, con
 		break;
 	}
 	return pl_fail(io->error == -ENOMEM ? -ENOMEM : -EIO,
-		       "%s of %u bytes at offset %" PRIu64 " failed on %s%s: %s", what, io->len, at, name,
-		       when, strerror(-io->error));
+		       "%s of %u bytes at offset %" PRIu64 " failed on %s%s: %s", what, io->len, at,
+		       name, when, strerror(-io->error));
 }
 
 /* Ring entries of polled devices are reads and writes only, so there it waits. */
