@@ -8,7 +8,7 @@ pl_packages_build=(
 	libdpdk-dev libnuma-dev libhugetlbfs-dev libhugetlbfs-bin libjansson-dev liburing-dev
 )
 pl_packages_quickstart=(e2fsprogs)
-pl_packages_test=(libcmocka-dev python3-jsonschema strace valgrind)
+pl_packages_test=(clang-format libcmocka-dev python3-jsonschema strace valgrind)
 
 # e2fsprogs lives where an ordinary user's PATH does not look.
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin

@@ -200,6 +200,7 @@ all_tests() {
 	tap install "$root/test/cli/install.sh" "$root/build-release"
 	say "Seams: what is to be added knows a place of its own"
 	tap seams "$root/test/seams.sh" "$root/build-release"
+	check style format.sh "$root/test/format.sh"
 	say "Leaks, as valgrind sees them"
 	tap valgrind "$root/test/cli/leaks.sh" "$root/build-debug"
 	say "Bounds on performance"

@@ -138,8 +138,10 @@ static void host_dram_text(const struct app_copy_result *r, char *buf, size_t le
 		snprintf(buf, len, "host DRAM: %s",
 			 app_size_format(app_traffic_host_data(&r->stats.copy_traffic), size));
 	else
-		snprintf(buf, len, "host DRAM: %s by the addresses in the commands (no count by the "
-			 "device)", app_size_format(r->stats.host_bytes, size));
+		snprintf(buf, len,
+			 "host DRAM: %s by the addresses in the commands (no count by the "
+			 "device)",
+			 app_size_format(r->stats.host_bytes, size));
 }
 
 const char *app_copy_summary(const struct app_copy_result *r, uint64_t hz, char *buf, size_t len)

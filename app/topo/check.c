@@ -226,12 +226,11 @@ json_t *check_json(const struct check_run *run)
 
 	for (unsigned int i = 0; i < run->nb_results; i++) {
 		const struct check_result *r = &run->results[i];
-		json_t *o =
-			json_pack("{s:s, s:o, s:s, s:o, s:o}", "name", r->name, "bdf",
-				  r->bdf[0] ? json_string(r->bdf) : json_null(), "status",
-				  r->level == CHECK_FAIL ? "fail" : levels[r->level], "text",
-				  app_json_text(r->text), "mend",
-				  r->mend[0] ? app_json_text(r->mend) : json_null());
+		json_t *o = json_pack("{s:s, s:o, s:s, s:o, s:o}", "name", r->name, "bdf",
+				      r->bdf[0] ? json_string(r->bdf) : json_null(), "status",
+				      r->level == CHECK_FAIL ? "fail" : levels[r->level], "text",
+				      app_json_text(r->text), "mend",
+				      r->mend[0] ? app_json_text(r->mend) : json_null());
 
 		if (json_array_append_new(array, o)) {
 			json_decref(array);

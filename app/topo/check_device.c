@@ -22,8 +22,8 @@ static void mend_binding(struct check_run *run, const struct topo_ctrlr *dev)
 	if (lacks_iommu(dev))
 		check_mend_iommu(run);
 	else if (dev->use.more)
-		check_mend(run, "%s && peerlane-topo --check %s   (there is more)", dev->use.release,
-			   dev->bdf);
+		check_mend(run, "%s && peerlane-topo --check %s   (there is more)",
+			   dev->use.release, dev->bdf);
 	else
 		check_mend(run, "%s%ssudo driverctl set-override %s vfio-pci", dev->use.release,
 			   dev->use.block[0] ? " && " : "", dev->bdf);

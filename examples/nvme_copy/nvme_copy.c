@@ -130,8 +130,10 @@ static int parse_args(const struct app_cli *cli, struct args *args)
 			return rc;
 	}
 	if (cli->app_argc - optind != 2)
-		return app_fail(-EINVAL, "%d arguments after '--' where SRC and DST are wanted, each "
-				APP_END_FORM, cli->app_argc - optind);
+		return app_fail(
+			-EINVAL,
+			"%d arguments after '--' where SRC and DST are wanted, each " APP_END_FORM,
+			cli->app_argc - optind);
 	rc = app_end_parse("SRC", cli->app_argv[optind], &args->src);
 	return rc ? rc : app_end_parse("DST", cli->app_argv[optind + 1], &args->dst);
 }
@@ -179,7 +181,8 @@ static int poll_job(void *arg)
 		app_progress_restart(&run->progress, "verifying");
 	}
 	if (stats.phase == PL_COPY_VERIFYING)
-		app_progress_show(&run->progress, stats.bytes_verified, total, stats.bytes_verified);
+		app_progress_show(&run->progress, stats.bytes_verified, total,
+				  stats.bytes_verified);
 	else
 		app_progress_show(&run->progress, stats.bytes_copied, total, stats.bytes_copied);
 	return 1;
@@ -212,12 +215,11 @@ static int report(const struct args *args, const struct run *run, struct app_jso
 	if (rc == 0) {
 		app_copy_print(json->human, &result, hz);
 		if (json->path) {
-			options = json_pack("{s:o, s:o, s:s, s:I, s:I, s:b}", "src",
-					    app_json_text(result.src), "dst",
-					    app_json_text(result.dst), "via", result.via, "bs",
-					    (json_int_t)result.plan.chunk, "iodepth",
-					    (json_int_t)result.plan.depth, "verify",
-					    (int)result.verify);
+			options = json_pack(
+				"{s:o, s:o, s:s, s:I, s:I, s:b}", "src", app_json_text(result.src),
+				"dst", app_json_text(result.dst), "via", result.via, "bs",
+				(json_int_t)result.plan.chunk, "iodepth",
+				(json_int_t)result.plan.depth, "verify", (int)result.verify);
 			job = app_copy_json(&result, "nvme_copy", options, hz);
 			rc = app_json_write(json, app_json_document(NULL, json_pack("[o]", job)));
 		}

@@ -74,7 +74,8 @@ static int alloc_bufs(struct pl_copy *job)
 	if (job->heap)
 		rc = pl_p2p_alloc(job->heap, len, 0, &p);
 	else if (!(p = pl_mem_zalloc(len, -1)))
-		rc = pl_fail(-ENOMEM, "no buffers for the copy: %s, or lower -q or -o", pl_errmsg());
+		rc = pl_fail(-ENOMEM, "no buffers for the copy: %s, or lower -q or -o",
+			     pl_errmsg());
 	job->bufs = p;
 	if (rc == 0 && job->heap)
 		job->src.peer = job->dst.peer = (struct iovec){ p, len };

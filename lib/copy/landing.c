@@ -46,7 +46,8 @@ int landing_flush(struct pl_copy *job, const struct copy_slot *last)
 	job->stats.device_reads++;
 	if (seen == last->nonce)
 		return 0;
-	return pl_fail(-EREMOTEIO, "the memory of %s does not hold what was written to it (%016" PRIx64
+	return pl_fail(-EREMOTEIO,
+		       "the memory of %s does not hold what was written to it (%016" PRIx64
 		       " instead of %016" PRIx64 "): the device was reset or its mapping revoked",
 		       job->plan.provider, seen, last->nonce);
 }
@@ -73,8 +74,10 @@ bool landing_overdue(const struct pl_copy *job, const struct copy_slot *slot, ui
 
 int landing_lost(const struct pl_copy *job, const struct copy_slot *slot)
 {
-	return pl_fail(-EREMOTEIO, "data did not land: %u bytes read at %s never reached "
-		       "the memory of %s although the read completed with status 0; its mapping was "
-		       "revoked or the fabric dropped the writes. Nothing of this chunk was written",
-		       slot->len, copy_end_pos(&job->src, slot->src_io.at).text, job->plan.provider);
+	return pl_fail(
+		-EREMOTEIO,
+		"data did not land: %u bytes read at %s never reached "
+		"the memory of %s although the read completed with status 0; its mapping was "
+		"revoked or the fabric dropped the writes. Nothing of this chunk was written",
+		slot->len, copy_end_pos(&job->src, slot->src_io.at).text, job->plan.provider);
 }

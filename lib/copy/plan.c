@@ -410,7 +410,8 @@ static int check_depth(const struct pl_copy *job, bool given)
 
 	for (size_t i = 0; i < RTE_DIM(ends) && given; i++)
 		if (job->plan.depth > ends[i]->max_depth)
-			return pl_fail(-EINVAL, "depth %u: the queues of %s hold at most %u commands",
+			return pl_fail(-EINVAL,
+				       "depth %u: the queues of %s hold at most %u commands",
 				       job->plan.depth, ends[i]->name, ends[i]->max_depth);
 	return 0;
 }
@@ -429,7 +430,8 @@ static int init_end(struct copy_end *end, const struct pl_copy_target *target, b
 	const struct copy_end_ops *ops;
 
 	if (!target->kind || !target->handle)
-		return pl_fail(-EINVAL, "a copy needs a source and a destination, each a namespace or a "
+		return pl_fail(-EINVAL,
+			       "a copy needs a source and a destination, each a namespace or a "
 			       "file");
 	ops = copy_end_find(target->kind);
 	if (!ops)

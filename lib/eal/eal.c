@@ -19,7 +19,7 @@
 /* Below this, hugepages would run out while devices come up: 4 KiB pages are the better deal. */
 #define MIN_HUGEPAGE_BYTES (64ul << 20)
 /* librte_eal takes 64 MiB without hugepages and cannot grow; a deep pipeline wants more. */
-#define NO_HUGE_MIB "128"
+#define NO_HUGE_MIB   "128"
 #define NO_HUGE_BYTES (128ul << 20)
 
 static struct eal_args args;
@@ -138,9 +138,10 @@ static int choose_pages(void)
 			       free_bytes >> 20, want >> 20, args.huge_only,
 			       pl_hugepages_remedy(want - free_bytes));
 	args.conf.no_huge = true;
-	PL_LOG(WARNING, "%zu MiB of hugepages are free, %zu MiB are wanted: using 4 KiB pages; "
-	       "to have hugepages: %s", free_bytes >> 20, want >> 20,
-	       pl_hugepages_remedy(want - free_bytes));
+	PL_LOG(WARNING,
+	       "%zu MiB of hugepages are free, %zu MiB are wanted: using 4 KiB pages; "
+	       "to have hugepages: %s",
+	       free_bytes >> 20, want >> 20, pl_hugepages_remedy(want - free_bytes));
 	return 0;
 }
 

@@ -81,8 +81,9 @@ static int add_devarg(struct pl_devarg **list, unsigned int *count, const struct
 
 	for (unsigned int i = 0; i < *count; i++)
 		if (strcmp((*list)[i].name, devarg->name) == 0)
-			return pl_fail(-EINVAL, "%s '%s' is given twice; every device has its own name",
-				       opt, devarg->name);
+			return pl_fail(-EINVAL,
+				       "%s '%s' is given twice; every device has its own name", opt,
+				       devarg->name);
 	grown = eal_realloc(*list, (*count + 1) * sizeof(*grown));
 	if (!grown)
 		return pl_fail(-ENOMEM, "no memory for the device list");
@@ -99,8 +100,10 @@ static int take_vdev(struct eal_args *args, const char *opt, const char *val)
 	if (rc)
 		return rc;
 	if (devarg.name[0] == '\0')
-		return pl_fail(-EINVAL, "%s '%s' has no name; the form is NAME[,key=val...], such as "
-			       "nvme_emu0,size=1G", opt, val);
+		return pl_fail(-EINVAL,
+			       "%s '%s' has no name; the form is NAME[,key=val...], such as "
+			       "nvme_emu0,size=1G",
+			       opt, val);
 	return add_devarg(&args->conf.vdevs, &args->conf.nb_vdevs, &devarg, opt);
 }
 
@@ -136,8 +139,10 @@ static int take_allow(struct eal_args *args, const char *opt, const char *val)
 	if (rc)
 		return rc;
 	if (!parse_bdf(devarg.name, bdf))
-		return pl_fail(-EINVAL, "%s '%s' is not a PCI address; the form is DDDD:BB:DD.F or "
-			       "BB:DD.F, such as 0000:01:00.0", opt, devarg.name);
+		return pl_fail(-EINVAL,
+			       "%s '%s' is not a PCI address; the form is DDDD:BB:DD.F or "
+			       "BB:DD.F, such as 0000:01:00.0",
+			       opt, devarg.name);
 	name = strdup(bdf);
 	rc = add_owned(args, name);
 	if (rc)
@@ -173,8 +178,10 @@ static int take_corelist(struct eal_args *args, const char *opt, const char *val
 			goto malformed;
 		for (unsigned long cpu = first; cpu <= last; cpu++)
 			if (cpu >= CPU_SETSIZE || !CPU_ISSET(cpu, &args->conf.process_cpus))
-				return pl_fail(-EINVAL, "%s '%s': CPU %lu is not one this process may "
-					       "run on; see: taskset -cp $$", opt, val, cpu);
+				return pl_fail(-EINVAL,
+					       "%s '%s': CPU %lu is not one this process may "
+					       "run on; see: taskset -cp $$",
+					       opt, val, cpu);
 		s = *end ? end + 1 : end;
 		if (*end == ',' && *s == '\0')
 			goto malformed;
@@ -190,8 +197,10 @@ static int take_mem(struct eal_args *args, const char *opt, const char *val)
 	unsigned long mib = strtoul(val, &end, 10);
 
 	if (!isdigit((unsigned char)val[0]) || *end || mib == 0 || mib > MEM_MIB_MAX)
-		return pl_fail(-EINVAL, "%s '%s' is not a memory size; the form is a number of MiB, "
-			       "such as 512", opt, val);
+		return pl_fail(-EINVAL,
+			       "%s '%s' is not a memory size; the form is a number of MiB, "
+			       "such as 512",
+			       opt, val);
 	args->mem_bytes = mib << 20;
 	args->mem_option = "-m";
 	return 0;
@@ -236,8 +245,10 @@ static int take_socket_mem(struct eal_args *args, const char *opt, const char *v
 			break;
 		at = end + 1;
 	}
-	return pl_fail(-EINVAL, "%s '%s' is no list of memory sizes; the form is a number of MiB for each "
-		       "NUMA node, such as 512,0", opt, val);
+	return pl_fail(-EINVAL,
+		       "%s '%s' is no list of memory sizes; the form is a number of MiB for each "
+		       "NUMA node, such as 512,0",
+		       opt, val);
 }
 
 static int take_no_huge(struct eal_args *args, const char *opt, const char *val)
@@ -277,8 +288,9 @@ static int take_iova_mode(struct eal_args *args, const char *opt, const char *va
 	RTE_SET_USED(args);
 	if (strcmp(val, "va") == 0)
 		return 0;
-	return pl_fail(-EINVAL, "%s '%s': Peerlane runs with IOVA=VA only; the form is --iova-mode=va",
-		       opt, val);
+	return pl_fail(-EINVAL,
+		       "%s '%s': Peerlane runs with IOVA=VA only; the form is --iova-mode=va", opt,
+		       val);
 }
 
 static int take_proc_type(struct eal_args *args, const char *opt, const char *val)
@@ -286,8 +298,10 @@ static int take_proc_type(struct eal_args *args, const char *opt, const char *va
 	RTE_SET_USED(args);
 	if (strcmp(val, "primary") == 0 || strcmp(val, "auto") == 0)
 		return 0;
-	return pl_fail(-EINVAL, "%s '%s': a Peerlane process is always a primary one; the forms are "
-		       "primary and auto", opt, val);
+	return pl_fail(-EINVAL,
+		       "%s '%s': a Peerlane process is always a primary one; the forms are "
+		       "primary and auto",
+		       opt, val);
 }
 
 /* librte_eal's options (its programmer's guide, "EAL parameters"), and ours. */
@@ -357,8 +371,10 @@ static int parse_one(struct eal_args *args, int argc, char **argv, int *i)
 	int rc;
 
 	if (!def || (is_long && len == 1))
-		return pl_fail(-EINVAL, "unknown EAL option '%s'; the program's own options follow "
-			       "'--', and --help lists both", arg);
+		return pl_fail(-EINVAL,
+			       "unknown EAL option '%s'; the program's own options follow "
+			       "'--', and --help lists both",
+			       arg);
 	snprintf(shown, sizeof(shown), "%s%s", is_long ? "--" : "-", def->name);
 	if (name[len] != '\0')
 		val = name + len + (is_long ? 1 : 0);
@@ -394,7 +410,8 @@ int eal_args_parse(int argc, char **argv, struct eal_args *args)
 	memset(args, 0, sizeof(*args));
 	args->conf.iommu = (struct pl_devarg){ .name = auto_name, .args = no_args };
 	if (sched_getaffinity(0, sizeof(args->conf.process_cpus), &args->conf.process_cpus))
-		return pl_fail(-EINVAL, "cannot read the process's CPU affinity: %s", strerror(errno));
+		return pl_fail(-EINVAL, "cannot read the process's CPU affinity: %s",
+			       strerror(errno));
 	rc = eal_args_add(args, argc > 0 ? argv[0] : "peerlane");
 	args->consumed = argc > 0 ? argc - 1 : 0;
 	for (int i = 1; i < argc && rc == 0; i++) {
@@ -403,8 +420,10 @@ int eal_args_parse(int argc, char **argv, struct eal_args *args)
 			break;
 		}
 		if (argv[i][0] != '-' || argv[i][1] == '\0')
-			rc = pl_fail(-EINVAL, "unexpected argument '%s'; the program's own arguments "
-				     "follow '--'", argv[i]);
+			rc = pl_fail(-EINVAL,
+				     "unexpected argument '%s'; the program's own arguments "
+				     "follow '--'",
+				     argv[i]);
 		else
 			rc = parse_one(args, argc, argv, &i);
 	}

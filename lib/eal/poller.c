@@ -35,7 +35,7 @@ struct pl_poller {
 static struct lcore_pollers {
 	struct pl_poller slot[POLLERS_PER_LCORE];
 	unsigned int nb_slots; /* the loop looks at these only; grows, atomic */
-	int looping;	       /* atomic */
+	int looping;           /* atomic */
 } __rte_cache_aligned lcores[RTE_MAX_LCORE];
 
 static rte_spinlock_t add_lock = RTE_SPINLOCK_INITIALIZER;
@@ -109,8 +109,8 @@ int pl_poller_add(unsigned int lcore, const char *name, pl_poller_fn fn, void *a
 	l = &lcores[lcore];
 	rte_spinlock_lock(&add_lock);
 	p = take_slot(l);
-	rc = p ? start_worker(lcore) :
-		 pl_fail(-ENOMEM, "poller '%s': lcore %u has %u pollers already", name, lcore,
+	rc = p ? start_worker(lcore)
+	       : pl_fail(-ENOMEM, "poller '%s': lcore %u has %u pollers already", name, lcore,
 			 POLLERS_PER_LCORE);
 	if (rc == 0) {
 		p->lcore = lcore;
@@ -170,7 +170,7 @@ void pollers_stop_all(void)
 
 	__atomic_store_n(&workers_stop, 1, __ATOMIC_RELAXED);
 	RTE_LCORE_FOREACH_WORKER(lcore)
-		rte_eal_wait_lcore(lcore);
+	rte_eal_wait_lcore(lcore);
 	memset(lcores, 0, sizeof(lcores));
 	__atomic_store_n(&workers_stop, 0, __ATOMIC_RELAXED);
 }

@@ -18,8 +18,8 @@
 struct pl_p2p_heap {
 	pthread_mutex_t lock;
 	struct pl_extents extents;
-	struct pl_mem_info info; /* of the whole, as in the table of regions */
-	bool gone; /* atomic: the device's memory could not be attached again */
+	struct pl_mem_info info;      /* of the whole, as in the table of regions */
+	bool gone;                    /* atomic: the device's memory could not be attached again */
 	const struct pl_guard *guard; /* NULL: the CPU cannot lose it */
 };
 

@@ -143,8 +143,10 @@ int pl_window_reserve_at(void *va, size_t len)
 		return 0;
 	if (got != MAP_FAILED)
 		munmap(got, len);
-	return pl_fail(-EREMOTEIO, "%zu bytes at the bus address %p are in use in this process, or not "
-		       "its to map", len, va);
+	return pl_fail(-EREMOTEIO,
+		       "%zu bytes at the bus address %p are in use in this process, or not "
+		       "its to map",
+		       len, va);
 }
 
 bool pl_window_clear(void *va, size_t len)

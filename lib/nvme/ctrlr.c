@@ -45,8 +45,10 @@ static int step_read_cap(struct pl_nvme_ctrlr *c)
 	if (rc)
 		return rc;
 	if (NVME_CAP_MPSMIN(cap) != 0)
-		return pl_fail(-ENOTSUP, "%s: the controller's smallest memory page is %u bytes; "
-			       "Peerlane uses 4096", c->info.name, 4096u << NVME_CAP_MPSMIN(cap));
+		return pl_fail(-ENOTSUP,
+			       "%s: the controller's smallest memory page is %u bytes; "
+			       "Peerlane uses 4096",
+			       c->info.name, 4096u << NVME_CAP_MPSMIN(cap));
 	if (!(NVME_CAP_CSS(cap) & 1))
 		return pl_fail(-ENOTSUP, "%s: the controller has no NVM command set", c->info.name);
 	return 0;
@@ -106,7 +108,8 @@ static int step_wait_ready(struct pl_nvme_ctrlr *c)
 	if (rc)
 		return rc;
 	if (csts & NVME_CSTS_CFS)
-		return pl_fail(-ENODEV, "%s: the controller reports a fatal status (CSTS.CFS) on enable",
+		return pl_fail(-ENODEV,
+			       "%s: the controller reports a fatal status (CSTS.CFS) on enable",
 			       c->info.name);
 	return csts & NVME_CSTS_RDY ? 0 : -EAGAIN;
 }
@@ -124,8 +127,8 @@ static void copy_string(char *to, const char *from, size_t len)
 
 static void learn(struct pl_nvme_ctrlr *c, const struct pl_nvme_id_ctrl *id)
 {
-	uint64_t mdts = id->mdts && id->mdts < 20 ? (uint64_t)NVME_PAGE_SIZE << id->mdts :
-						     NVME_MAX_XFER;
+	uint64_t mdts =
+		id->mdts && id->mdts < 20 ? (uint64_t)NVME_PAGE_SIZE << id->mdts : NVME_MAX_XFER;
 
 	copy_string(c->info.serial, id->sn, sizeof(id->sn));
 	copy_string(c->info.model, id->mn, sizeof(id->mn));
@@ -375,7 +378,8 @@ int pl_nvme_ctrlr_reset(struct pl_nvme_ctrlr *c)
 		goto unlock;
 	}
 	if (__atomic_load_n(&c->users, __ATOMIC_ACQUIRE)) {
-		rc = pl_fail(-EBUSY, "%s: a copy goes through its memory: end it before resetting it",
+		rc = pl_fail(-EBUSY,
+			     "%s: a copy goes through its memory: end it before resetting it",
 			     c->info.name);
 		goto unlock;
 	}

@@ -10,7 +10,7 @@
 #include "pl_log.h"
 #include "pl_opts.h"
 
-#define DEFAULT_ENTRIES 256u
+#define DEFAULT_ENTRIES  256u
 #define DEFAULT_MAX_XFER (1u << 20)
 
 /* From the C library, which no device can reach; the pages are those of the thread's node that
@@ -98,8 +98,10 @@ static bool drop_locked(struct pl_nvme_qpair *qp)
 		nvme_qpair_release(qp);
 		return true;
 	}
-	PL_LOG(WARNING, "%s: queue %u could not be deleted; its memory is kept until the device is "
-	       "removed", ctrlr->info.name, qp->qid);
+	PL_LOG(WARNING,
+	       "%s: queue %u could not be deleted; its memory is kept until the device is "
+	       "removed",
+	       ctrlr->info.name, qp->qid);
 	LIST_INSERT_HEAD(&ctrlr->zombies, qp, link);
 	return false;
 }

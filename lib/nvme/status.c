@@ -111,10 +111,10 @@ static const struct {
 static const char *lookup(uint16_t code)
 {
 	static const char *const types[] = {
-		"Generic Command Status", "Command Specific Status",
+		"Generic Command Status",         "Command Specific Status",
 		"Media and Data Integrity Error", "Path Related Status",
-		"reserved status type", "reserved status type",
-		"reserved status type", "Vendor Specific Status",
+		"reserved status type",           "reserved status type",
+		"reserved status type",           "Vendor Specific Status",
 	};
 
 	for (size_t i = 0; i < RTE_DIM(statuses); i++)

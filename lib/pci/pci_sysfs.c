@@ -131,7 +131,8 @@ int pci_sysfs_bar_addr(const char *bdf, unsigned int bar, uint64_t *addr)
 	uint64_t size;
 
 	if (bar_range(bdf, bar, addr, &size))
-		return pl_fail(-ENOENT, "%s: sysfs does not tell the address of its BAR %u", bdf, bar);
+		return pl_fail(-ENOENT, "%s: sysfs does not tell the address of its BAR %u", bdf,
+			       bar);
 	return 0;
 }
 
@@ -206,6 +207,8 @@ int pci_sysfs_check_vfio(const char *bdf)
 	if (rc || pci_sysfs_is_vfio(bdf))
 		return rc;
 	pci_sysfs_link(bdf, "driver", driver, sizeof(driver));
-	return pl_fail(-EBUSY, "%s is bound to %s, not to a vfio driver; to hand it over: sudo driverctl "
-		       "set-override %s vfio-pci", bdf, driver, bdf);
+	return pl_fail(-EBUSY,
+		       "%s is bound to %s, not to a vfio driver; to hand it over: sudo driverctl "
+		       "set-override %s vfio-pci",
+		       bdf, driver, bdf);
 }

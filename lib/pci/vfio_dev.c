@@ -74,7 +74,8 @@ static int command_update(struct vfio_dev *dev, uint16_t set, uint16_t clear)
 		return pl_fail(-EIO, "%s: cannot read its configuration space: %s", dev->bdf,
 			       strerror(errno));
 	if (command == UINT16_MAX)
-		return pl_fail(-ENODEV, "%s is gone: its configuration space reads all ones", dev->bdf);
+		return pl_fail(-ENODEV, "%s is gone: its configuration space reads all ones",
+			       dev->bdf);
 	command = (uint16_t)((command | set) & ~clear);
 	if (pwrite(dev->fd, &command, 2, at) != 2)
 		rc = pl_fail(-EIO, "%s: cannot write its command register: %s", dev->bdf,
@@ -313,16 +314,18 @@ int vfio_dev_map_bar(struct vfio_dev *dev, unsigned int bar, uint64_t offset, si
 		return -EIO;
 	if (!mappable(info, offset, len)) {
 		free(info);
-		return pl_fail(-ENOTSUP, "%s: the kernel does not let %zu bytes at offset 0x%llx of BAR %u "
-			       "be mapped", dev->bdf, len, (unsigned long long)offset, bar);
+		return pl_fail(-ENOTSUP,
+			       "%s: the kernel does not let %zu bytes at offset 0x%llx of BAR %u "
+			       "be mapped",
+			       dev->bdf, len, (unsigned long long)offset, bar);
 	}
 	if (!pl_inject_hit())
 		p = mmap(va, len, PROT_READ | PROT_WRITE, flags, dev->fd,
 			 (off_t)(info->offset + offset));
 	free(info);
 	if (p == MAP_FAILED)
-		return pl_fail(-ENOMEM, "%s: cannot map %zu bytes of BAR %u: %s", dev->bdf, len, bar,
-			       strerror(errno));
+		return pl_fail(-ENOMEM, "%s: cannot map %zu bytes of BAR %u: %s", dev->bdf, len,
+			       bar, strerror(errno));
 	*out = p;
 	return 0;
 }
@@ -331,8 +334,10 @@ int vfio_dev_export_bar(struct vfio_dev *dev, unsigned int bar, uint64_t offset,
 			int *dmabuf)
 {
 	/* The request is three structures in a row, each with the next as its flexible member. */
-	uint64_t req[(sizeof(struct vfio_device_feature) + sizeof(struct vfio_device_feature_dma_buf) +
-		      sizeof(struct vfio_region_dma_range)) / sizeof(uint64_t)] = { 0 };
+	uint64_t req[(sizeof(struct vfio_device_feature) +
+		      sizeof(struct vfio_device_feature_dma_buf) +
+		      sizeof(struct vfio_region_dma_range)) /
+		     sizeof(uint64_t)] = { 0 };
 	struct vfio_device_feature *feature = (void *)req;
 	struct vfio_device_feature_dma_buf *buf = (void *)feature->data;
 	int fd;
@@ -352,8 +357,9 @@ int vfio_dev_export_bar(struct vfio_dev *dev, unsigned int bar, uint64_t offset,
 			       "another --iommu= backend",
 			       dev->bdf);
 	if (fd < 0)
-		return pl_fail(errno == ENODEV ? -ENODEV : -EIO, "%s: cannot export BAR %u as a dma-buf: %s",
-			       dev->bdf, bar, strerror(errno));
+		return pl_fail(errno == ENODEV ? -ENODEV : -EIO,
+			       "%s: cannot export BAR %u as a dma-buf: %s", dev->bdf, bar,
+			       strerror(errno));
 	*dmabuf = fd;
 	return 0;
 }

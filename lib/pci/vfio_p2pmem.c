@@ -48,14 +48,17 @@ static int pool(const struct vfio_dev *dev, struct peerlane_vfio_p2pmem_info *in
 {
 	memset(info, 0, sizeof(*info));
 	if (feature(dev, PEERLANE_VFIO_FEATURE_P2PMEM_INFO, info, sizeof(*info)))
-		return errno == ENOTTY	 ? -ENOENT
-		       : errno == ENODEV ? pl_fail(-ENODEV, "%s is being unbound from its driver", dev->bdf)
-					 : pl_fail(-EIO, "%s: its driver does not tell about its p2pmem: %s",
-						   dev->bdf, strerror(errno));
+		return errno == ENOTTY ? -ENOENT
+		       : errno == ENODEV
+			       ? pl_fail(-ENODEV, "%s is being unbound from its driver", dev->bdf)
+			       : pl_fail(-EIO, "%s: its driver does not tell about its p2pmem: %s",
+					 dev->bdf, strerror(errno));
 	if (info->version != PEERLANE_VFIO_P2PMEM_VERSION)
-		return pl_fail(-ENOTSUP, "%s: its driver shares its CMB by version %u of an interface of which "
-			       "this library knows version %u: install those of one release", dev->bdf,
-			       info->version, PEERLANE_VFIO_P2PMEM_VERSION);
+		return pl_fail(
+			-ENOTSUP,
+			"%s: its driver shares its CMB by version %u of an interface of which "
+			"this library knows version %u: install those of one release",
+			dev->bdf, info->version, PEERLANE_VFIO_P2PMEM_VERSION);
 	return 0;
 }
 
@@ -65,11 +68,15 @@ void vfio_p2pmem_remedy(const char *bdf, char *buf, size_t len)
 
 	(void)pci_sysfs_link(bdf, "driver", driver, sizeof(driver));
 	if (strcmp(driver, MODULE) == 0)
-		snprintf(buf, len, "its driver made no p2pmem of it; the reason: sudo dmesg | grep '%s: no "
-			 "p2pmem'", bdf);
+		snprintf(buf, len,
+			 "its driver made no p2pmem of it; the reason: sudo dmesg | grep '%s: no "
+			 "p2pmem'",
+			 bdf);
 	else
-		snprintf(buf, len, "its driver does not share it with the kernel's: sudo driverctl --nosave "
-			 "set-override %s " MODULE, bdf);
+		snprintf(buf, len,
+			 "its driver does not share it with the kernel's: sudo driverctl --nosave "
+			 "set-override %s " MODULE,
+			 bdf);
 }
 
 int vfio_p2pmem_check(struct vfio_dev *dev, uint64_t size)
@@ -107,9 +114,11 @@ int vfio_p2pmem_take(struct vfio_dev *dev, unsigned int bar, uint64_t offset, si
 		rc = pl_inject_hit() ? -ENOMEM : take(dev, want, chunk);
 	}
 	if (rc)
-		return pl_fail(rc == -ENOMEM || rc == -ENODEV ? rc : -EIO, "%s: no chunk of %llu bytes of its p2pmem of %llu "
-			       "can be had: %s", dev->bdf, (unsigned long long)least,
-			       (unsigned long long)info.size, strerror(-rc));
+		return pl_fail(rc == -ENOMEM || rc == -ENODEV ? rc : -EIO,
+			       "%s: no chunk of %llu bytes of its p2pmem of %llu "
+			       "can be had: %s",
+			       dev->bdf, (unsigned long long)least, (unsigned long long)info.size,
+			       strerror(-rc));
 	if (chunk->offset >= offset && chunk->offset + chunk->len <= offset + len)
 		return 0;
 	vfio_p2pmem_give(chunk);
@@ -121,11 +130,13 @@ int vfio_p2pmem_map(const struct vfio_dev *dev, const struct vfio_p2pmem *chunk,
 	void *p = MAP_FAILED;
 
 	if (!pl_inject_hit())
-		p = mmap(va, chunk->len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, chunk->fd, 0);
+		p = mmap(va, chunk->len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, chunk->fd,
+			 0);
 	if (p != MAP_FAILED)
 		return 0;
-	return pl_fail(errno == ENODEV ? -ENODEV : -ENOMEM, "%s: cannot map %zu bytes of its p2pmem: %s",
-		       dev->bdf, chunk->len, strerror(errno));
+	return pl_fail(errno == ENODEV ? -ENODEV : -ENOMEM,
+		       "%s: cannot map %zu bytes of its p2pmem: %s", dev->bdf, chunk->len,
+		       strerror(errno));
 }
 
 void vfio_p2pmem_give(struct vfio_p2pmem *chunk)

@@ -414,7 +414,8 @@ static void test_registered_buffers(void **state)
 		pl_copy_destroy(job);
 		pl_copy_file_close(file);
 		if (n < 0) {
-			print_message("skipped: this kernel does not tell its registered buffers\n");
+			print_message(
+				"skipped: this kernel does not tell its registered buffers\n");
 			skip();
 		}
 		assert_int_equal(n, rows[i].buffers);

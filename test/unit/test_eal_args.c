@@ -105,21 +105,10 @@ static int first_cpu(void)
 static void test_passed_on(void **state)
 {
 	static const char *const with_value[] = {
-		"block",
-		"base-virtaddr",
-		"file-prefix",
-		"force-max-simd-bitwidth",
-		"lcores",
-		"main-lcore",
-		"mbuf-pool-ops-name",
-		"socket-limit",
-		"syslog",
-		"trace",
-		"trace-bufsz",
-		"trace-dir",
-		"trace-mode",
-		"log-level",
-		"huge-dir",
+		"block",      "base-virtaddr", "file-prefix",        "force-max-simd-bitwidth",
+		"lcores",     "main-lcore",    "mbuf-pool-ops-name", "socket-limit",
+		"syslog",     "trace",         "trace-bufsz",        "trace-dir",
+		"trace-mode", "log-level",     "huge-dir",
 	};
 	static const char *const without[] = {
 		"--no-hpet",    "--no-shconf",   "--single-file-segments",

@@ -162,7 +162,8 @@ static void test_queue_not_deletable(void **state)
 		pl_nvme_qpair_destroy(qp);
 		assert_true(heap_in_use() > in_use);
 		if (opcs[i] == NVME_ADM_DELETE_SQ) {
-			assert_int_equal(pl_nvme_qpair_create(ctrlr_of(DEV), NULL, &other), -ENODEV);
+			assert_int_equal(pl_nvme_qpair_create(ctrlr_of(DEV), NULL, &other),
+					 -ENODEV);
 		} else {
 			other = qpair_of(DEV, 8, 0);
 			assert_int_equal(pl_nvme_qpair_id(other), 2);

@@ -35,7 +35,8 @@ static int spy_master(struct nvme_func *t, bool on)
 /* Shut down, and ready for ever. */
 static uint32_t never_disabled(struct nvme_func *t, uint32_t off)
 {
-	return off == NVME_REG_CSTS ? NVME_CSTS_SHST_COMPLETE | NVME_CSTS_RDY : real->read32(t, off);
+	return off == NVME_REG_CSTS ? NVME_CSTS_SHST_COMPLETE | NVME_CSTS_RDY
+				    : real->read32(t, off);
 }
 
 static uint32_t refuses_address(struct nvme_func *t, uint32_t off)

@@ -135,8 +135,8 @@ static void test_hole(void **state)
 	struct pl_mem_info cmb;
 
 	(void)state;
-	assert_int_equal(pl_mem_lookup(address(pl_nvme_ctrlr_heap(ctrlr_of(DST), PL_MEM_CMB)), &cmb),
-			 0);
+	assert_int_equal(
+		pl_mem_lookup(address(pl_nvme_ctrlr_heap(ctrlr_of(DST), PL_MEM_CMB)), &cmb), 0);
 	pl_ioas_stats(ioas, &before);
 	nvme_emu_inject(t, &(struct nvme_emu_inject){ .fault = NVME_EMU_FAULT_FLR });
 	pl_ioas_stats(ioas, &after);
@@ -242,7 +242,7 @@ static void lose(struct pl_guard *guard)
 	assert_ptr_not_equal(p, MAP_FAILED);
 	assert_int_equal(pl_guard_add(guard, (void *)(uintptr_t)p, PAGE, 0), 0);
 	assert_int_equal(pl_guard_init(), 0); /* before cmocka's own handler */
-	assert_int_equal(p[0], 0); /* behind the end of the file */
+	assert_int_equal(p[0], 0);            /* behind the end of the file */
 	pl_guard_fini();
 	assert_true(pl_guard_lost(guard));
 	pl_guard_remove((const void *)(uintptr_t)p);

@@ -230,8 +230,9 @@ static void test_in_use(void **state)
 		  "90 22 259:2 / /srv/data rw,relatime - ext4 /dev/nvme0n1p2 rw\n"
 		  "91 22 259:3 / /srv/my\\040disk rw,relatime - ext4 /dev/nvme0n1p3 rw\n");
 	assert_string_equal(use()->block, "nvme0n1p2");
-	assert_string_equal(use()->text, "nvme0n1p2 is mounted on /srv/data; nvme0n1p3 is mounted on "
-					 "/srv/my\\040disk");
+	assert_string_equal(use()->text,
+			    "nvme0n1p2 is mounted on /srv/data; nvme0n1p3 is mounted on "
+			    "/srv/my\\040disk");
 	assert_string_equal(use()->release,
 			    "sudo umount -A /dev/nvme0n1p2 && sudo umount -A /dev/nvme0n1p3");
 	assert_false(use()->more);

@@ -130,8 +130,8 @@ int emu_media_ram_open(const char *dev, uint64_t size, bool populate, struct emu
 		munmap(base, size);
 		free(r);
 		return pl_fail(err == EINVAL ? -ENOTSUP : -ENOMEM,
-			       "%s: populate=1: %s; it needs Linux 5.14 and %llu bytes of memory", dev,
-			       strerror(err), (unsigned long long)size);
+			       "%s: populate=1: %s; it needs Linux 5.14 and %llu bytes of memory",
+			       dev, strerror(err), (unsigned long long)size);
 	}
 	r->base = base;
 	r->m.ops = &ram_ops;

@@ -34,8 +34,8 @@ struct vfio_func {
 	uint8_t *bar0;
 	size_t bar0_len;
 	struct vfio_p2pmem chunk; /* of the CMB, if the kernel's drivers share it */
-	uint64_t p2pmem;	  /* bytes of it to take; 0: as many as there are */
-	uint64_t cmb_offset;	  /* of the CMB in its BAR */
+	uint64_t p2pmem;          /* bytes of it to take; 0: as many as there are */
+	uint64_t cmb_offset;      /* of the CMB in its BAR */
 	void *cmb;
 };
 
@@ -77,8 +77,10 @@ static int parse_args(const char *dev, const char *text, struct vfio_args *args)
 		return pl_fail(-EINVAL, "-a %s: its arguments are too long", dev);
 	for (char *pair = strtok_r(copy, ",", &save); pair; pair = strtok_r(NULL, ",", &save))
 		if (!parse_pair(pair, args))
-			return pl_fail(-EINVAL, "-a %s: '%s' is not understood; the form is " USAGE
-				       ", SIZE a multiple of 64K", dev, pair);
+			return pl_fail(-EINVAL,
+				       "-a %s: '%s' is not understood; the form is " USAGE
+				       ", SIZE a multiple of 64K",
+				       dev, pair);
 	return 0;
 }
 

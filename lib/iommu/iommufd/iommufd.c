@@ -69,7 +69,8 @@ static int iommufd_available(void)
 
 static int iommufd_check(const char *args)
 {
-	return args[0] ? pl_fail(-EINVAL, "--iommu=iommufd,%s: iommufd takes no arguments", args) : 0;
+	return args[0] ? pl_fail(-EINVAL, "--iommu=iommufd,%s: iommufd takes no arguments", args)
+		       : 0;
 }
 
 static int iommufd_create(const char *args, struct pl_ioas **out)
@@ -114,7 +115,8 @@ static int iommufd_attach(struct pl_ioas *base, struct vfio_dev *dev)
 {
 	struct iommufd_ioas *ioas = of(base);
 	struct vfio_device_bind_iommufd bind = { .argsz = sizeof(bind), .iommufd = ioas->fd };
-	struct vfio_device_attach_iommufd_pt attach = { .argsz = sizeof(attach), .pt_id = ioas->id };
+	struct vfio_device_attach_iommufd_pt attach = { .argsz = sizeof(attach),
+							.pt_id = ioas->id };
 	int rc = vfio_cdev_open(dev, MODULE);
 
 	if (rc)
@@ -204,10 +206,12 @@ static int iommufd_unmap(struct pl_ioas *base, uint64_t iova, size_t len)
 	};
 
 	if (ioctl(ioas->fd, IOMMU_IOAS_UNMAP, &unmap))
-		return pl_fail(errno == ENOENT ? -ENOENT : -EINVAL, "IOMMU_IOAS_UNMAP of %zu bytes at 0x%"
-			       PRIx64 ": %s", len, iova, strerror(errno));
+		return pl_fail(errno == ENOENT ? -ENOENT : -EINVAL,
+			       "IOMMU_IOAS_UNMAP of %zu bytes at 0x%" PRIx64 ": %s", len, iova,
+			       strerror(errno));
 	if (unmap.length != len)
-		return pl_fail(-EINVAL, "IOMMU_IOAS_UNMAP ended %llu bytes at 0x%" PRIx64 ", not %zu",
+		return pl_fail(-EINVAL,
+			       "IOMMU_IOAS_UNMAP ended %llu bytes at 0x%" PRIx64 ", not %zu",
 			       (unsigned long long)unmap.length, iova, len);
 	map_counters_unmap(&ioas->counters, len);
 	return 0;

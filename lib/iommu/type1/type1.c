@@ -59,8 +59,9 @@ static int open_container(void)
 	if (ioctl(fd, VFIO_GET_API_VERSION) != VFIO_API_VERSION ||
 	    ioctl(fd, VFIO_CHECK_EXTENSION, VFIO_TYPE1v2_IOMMU) != 1) {
 		close(fd);
-		return pl_fail(-ENOTSUP, CONTAINER_DEVICE ": no type1 IOMMU; load it with: sudo modprobe "
-			       "vfio_iommu_type1");
+		return pl_fail(-ENOTSUP,
+			       CONTAINER_DEVICE ": no type1 IOMMU; load it with: sudo modprobe "
+						"vfio_iommu_type1");
 	}
 	return fd;
 }
@@ -243,12 +244,13 @@ static int type1_unmap(struct pl_ioas *base, uint64_t iova, size_t len)
 	};
 
 	if (ioctl(ioas->fd, VFIO_IOMMU_UNMAP_DMA, &unmap))
-		return pl_fail(-EINVAL, "VFIO_IOMMU_UNMAP_DMA of %zu bytes at 0x%" PRIx64 ": %s", len,
-			       iova, strerror(errno));
+		return pl_fail(-EINVAL, "VFIO_IOMMU_UNMAP_DMA of %zu bytes at 0x%" PRIx64 ": %s",
+			       len, iova, strerror(errno));
 	if (unmap.size == 0)
 		return pl_fail(-ENOENT, "nothing is mapped at 0x%" PRIx64, iova);
 	if (unmap.size != len)
-		return pl_fail(-EINVAL, "VFIO_IOMMU_UNMAP_DMA ended %llu bytes at 0x%" PRIx64 ", not %zu",
+		return pl_fail(-EINVAL,
+			       "VFIO_IOMMU_UNMAP_DMA ended %llu bytes at 0x%" PRIx64 ", not %zu",
 			       (unsigned long long)unmap.size, iova, len);
 	map_counters_unmap(&ioas->counters, len);
 	return 0;

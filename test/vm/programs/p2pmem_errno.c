@@ -92,7 +92,10 @@ static const struct feature_case feature_cases[] = {
 	{ "info: argsz 0", 0, GET | INFO, {}, -EINVAL },
 	{ "info: argsz of the head", HEAD, GET | INFO, {}, -EINVAL },
 	{ "info: argsz a byte too small", HEAD + ISIZE - 1, GET | INFO, {}, -EINVAL },
-	{ "info: a flag of vfio's that is not there", HEAD + ISIZE, GET | 1u << 19 | INFO, {},
+	{ "info: a flag of vfio's that is not there",
+	  HEAD + ISIZE,
+	  GET | 1u << 19 | INFO,
+	  {},
 	  -EINVAL },
 	{ "alloc: probe", HEAD, PROBE | ALLOC, {}, 0 },
 	{ "alloc: probe of get", HEAD + ASIZE, PROBE | GET | ALLOC, { .size = PAGE }, 0 },
@@ -101,24 +104,45 @@ static const struct feature_case feature_cases[] = {
 	{ "alloc: neither get nor set", HEAD + ASIZE, ALLOC, { .size = PAGE }, -EINVAL },
 	{ "alloc: argsz 0", 0, GET | ALLOC, { .size = PAGE }, -EINVAL },
 	{ "alloc: argsz of the head", HEAD, GET | ALLOC, { .size = PAGE }, -EINVAL },
-	{ "alloc: argsz a byte too small", HEAD + ASIZE - 1, GET | ALLOC, { .size = PAGE },
+	{ "alloc: argsz a byte too small",
+	  HEAD + ASIZE - 1,
+	  GET | ALLOC,
+	  { .size = PAGE },
 	  -EINVAL },
 	{ "alloc: size 0", HEAD + ASIZE, GET | ALLOC, {}, -EINVAL },
 	{ "alloc: size 1", HEAD + ASIZE, GET | ALLOC, { .size = 1 }, -EINVAL },
-	{ "alloc: size a byte below a page", HEAD + ASIZE, GET | ALLOC, { .size = PAGE - 1 },
+	{ "alloc: size a byte below a page",
+	  HEAD + ASIZE,
+	  GET | ALLOC,
+	  { .size = PAGE - 1 },
 	  -EINVAL },
-	{ "alloc: size a byte above a page", HEAD + ASIZE, GET | ALLOC, { .size = PAGE + 1 },
+	{ "alloc: size a byte above a page",
+	  HEAD + ASIZE,
+	  GET | ALLOC,
+	  { .size = PAGE + 1 },
 	  -EINVAL },
 	{ "alloc: more than the pool", HEAD + ASIZE, GET | ALLOC, { .size = 1ull << 40 }, -EINVAL },
-	{ "alloc: the largest multiple of a page", HEAD + ASIZE, GET | ALLOC,
-	  { .size = -(uint64_t)PAGE }, -EINVAL },
+	{ "alloc: the largest multiple of a page",
+	  HEAD + ASIZE,
+	  GET | ALLOC,
+	  { .size = -(uint64_t)PAGE },
+	  -EINVAL },
 	{ "alloc: size -1", HEAD + ASIZE, GET | ALLOC, { .size = -1ull }, -EINVAL },
-	{ "alloc: an offset asked for", HEAD + ASIZE, GET | ALLOC, { .size = PAGE, .offset = PAGE },
+	{ "alloc: an offset asked for",
+	  HEAD + ASIZE,
+	  GET | ALLOC,
+	  { .size = PAGE, .offset = PAGE },
 	  -EINVAL },
 	{ "alloc: flags 1", HEAD + ASIZE, GET | ALLOC, { .size = PAGE, .flags = 1 }, -EINVAL },
-	{ "alloc: flags 1 << 31", HEAD + ASIZE, GET | ALLOC,
-	  { .size = PAGE, .flags = 0x80000000u }, -EINVAL },
-	{ "alloc: reserved 1", HEAD + ASIZE, GET | ALLOC, { .size = PAGE, .reserved = 1 },
+	{ "alloc: flags 1 << 31",
+	  HEAD + ASIZE,
+	  GET | ALLOC,
+	  { .size = PAGE, .flags = 0x80000000u },
+	  -EINVAL },
+	{ "alloc: reserved 1",
+	  HEAD + ASIZE,
+	  GET | ALLOC,
+	  { .size = PAGE, .reserved = 1 },
 	  -EINVAL },
 	{ "a feature in between", HEAD + ASIZE, GET | 0xF102, {}, -ENOTTY },
 	{ "the last feature", HEAD + ASIZE, GET | 0xFFFF, {}, -ENOTTY },
@@ -135,8 +159,8 @@ static void test_features(void)
 		uint64_t before = available();
 
 		check(c->what,
-		      p2pmem_feature(dev.fd, c->argsz, c->flags, &payload, sizeof(payload)), c->want,
-		      before);
+		      p2pmem_feature(dev.fd, c->argsz, c->flags, &payload, sizeof(payload)),
+		      c->want, before);
 	}
 }
 
@@ -176,7 +200,8 @@ static void test_addresses(void)
 	/* The head is at the end of the page, and there is nothing behind it. */
 	memcpy((char *)arg + PAGE - sizeof(arg->head), arg, sizeof(arg->head));
 	check("alloc: payload behind the end of memory",
-	      ioctl(dev.fd, VFIO_DEVICE_FEATURE, (char *)arg + PAGE - sizeof(arg->head)) ? -errno : 0,
+	      ioctl(dev.fd, VFIO_DEVICE_FEATURE, (char *)arg + PAGE - sizeof(arg->head)) ? -errno
+											 : 0,
 	      -EFAULT, before);
 	munmap(arg, 2 * PAGE);
 }
@@ -208,7 +233,8 @@ static void test_descriptors(void)
 static void test_exhausted(void)
 {
 	int chunks[CHUNKS], n = 0, fd;
-	uint64_t before = available(), each = info.size / CHUNKS & -(uint64_t)PAGE, offset, seen = 0;
+	uint64_t before = available(), each = info.size / CHUNKS & -(uint64_t)PAGE, offset,
+		 seen = 0;
 	void *mem;
 
 	for (n = 0; n < CHUNKS; n++) {
@@ -363,8 +389,8 @@ static void test_compat(void)
 			struct peerlane_vfio_p2pmem_alloc req;
 			struct peerlane_vfio_p2pmem_info info;
 		};
-	} *arg = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
-		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
+	} *arg = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT,
+		      -1, 0);
 	uint64_t before = available();
 	uint32_t at = (uint32_t)(uintptr_t)arg;
 	int chunk;
@@ -373,7 +399,8 @@ static void test_compat(void)
 		die("no memory below 2 GiB");
 	arg->head.argsz = HEAD + ISIZE;
 	arg->head.flags = GET | INFO;
-	check("32-bit: info", call32(IOCTL32, (uint32_t)dev.fd, VFIO_DEVICE_FEATURE, at), 0, before);
+	check("32-bit: info", call32(IOCTL32, (uint32_t)dev.fd, VFIO_DEVICE_FEATURE, at), 0,
+	      before);
 	check_true("32-bit: same info", !memcmp(&arg->info, &info, sizeof(info)));
 
 	arg->head.argsz = HEAD + ASIZE;
@@ -438,8 +465,8 @@ static void test_states(void)
 	check_true("memory decoding off: read raises SIGBUS", raises_sigbus(mem, 0));
 	check_true("memory decoding off: write raises SIGBUS", raises_sigbus(mem + PAGE, 1));
 	fd = open("/dev/zero", O_RDONLY);
-	check("memory decoding off: a system call",
-	      read(fd, mem, PAGE) < 0 ? -errno : 0, -EFAULT, before);
+	check("memory decoding off: a system call", read(fd, mem, PAGE) < 0 ? -errno : 0, -EFAULT,
+	      before);
 	close(fd);
 	if (pwrite(dev.fd, &old, 2, command) != 2)
 		die("COMMAND cannot be written");
@@ -490,16 +517,16 @@ static void test_dying(void)
 			die("the device does not say that it is going");
 	check("dying: info", p2pmem_info(dev.fd, &info), -ENODEV, before);
 	check("dying: alloc", p2pmem_alloc(dev.fd, PAGE, NULL), -ENODEV, before);
-	check_true("dying: mmap",
-		   mmap(NULL, PAGE, PROT_READ, MAP_SHARED, chunk, 0) == MAP_FAILED && errno == ENODEV);
+	check_true("dying: mmap", mmap(NULL, PAGE, PROT_READ, MAP_SHARED, chunk, 0) == MAP_FAILED &&
+					  errno == ENODEV);
 	check_true("dying: a mapping from before still works", devmem_check(mem, CHUNK, 13) == -1);
 	p2pmem_close(&dev);
 	if (waitpid(pid, &status, 0) != pid || status)
 		die("unbinding failed");
 	check_true("dead: read raises SIGBUS", raises_sigbus(mem, 0));
 	check_true("dead: write raises SIGBUS", raises_sigbus(mem, 1));
-	check_true("dead: mmap",
-		   mmap(NULL, PAGE, PROT_READ, MAP_SHARED, chunk, 0) == MAP_FAILED && errno == ENODEV);
+	check_true("dead: mmap", mmap(NULL, PAGE, PROT_READ, MAP_SHARED, chunk, 0) == MAP_FAILED &&
+					 errno == ENODEV);
 	fd = open("/dev/zero", O_RDONLY);
 	check_true("dead: a system call", read(fd, mem, PAGE) == -1 && errno == EFAULT);
 	close(fd);

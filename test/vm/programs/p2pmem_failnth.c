@@ -247,8 +247,8 @@ static int try_fault(int n)
 {
 	void *far = (void *)(0x100000000000 + (uintptr_t)n * 0x8000000000);
 	int chunk = chunk_of_dev(), fired;
-	void *mem = mmap(far, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED_NOREPLACE, chunk,
-			 0);
+	void *mem =
+		mmap(far, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED_NOREPLACE, chunk, 0);
 
 	if (mem == MAP_FAILED)
 		die("mmap: %s", strerror(errno));

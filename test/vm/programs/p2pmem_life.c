@@ -24,8 +24,8 @@
 #include "p2pmem.h"
 
 #define THREADS 4
-#define PIECE	(128 * 1024UL)
-#define SIZE	(THREADS * PIECE)
+#define PIECE   (128 * 1024UL)
+#define SIZE    (THREADS * PIECE)
 
 static char *mem;
 static const char *file;

@@ -24,9 +24,9 @@
 
 #include "p2pmem.h"
 
-#define SIZE	 (16 * PAGE)
+#define SIZE     (16 * PAGE)
 #define CHILDREN 3
-#define AA	 0xaaaaaaaaaaaaaaaaull
+#define AA       0xaaaaaaaaaaaaaaaaull
 
 static struct p2pmem_dev dev;
 static const char *file;

@@ -85,8 +85,9 @@ static void check_dmabuf(uint32_t ioas, int expected)
 		.length = info.size,
 		.iova = 1ull << 32,
 	};
-	struct iommu_ioas_unmap unmap = { .size = sizeof(unmap), .ioas_id = ioas,
-					  .iova = map.iova, .length = map.length };
+	struct iommu_ioas_unmap unmap = {
+		.size = sizeof(unmap), .ioas_id = ioas, .iova = map.iova, .length = map.length
+	};
 	int fd = p2pmem_dmabuf(dev.fd, info.bar, info.offset, info.size);
 
 	if (!expected) {

@@ -22,8 +22,8 @@
 #include <peerlane/pl_eal.h>
 
 #define COMMAND_MEM 0x02 /* of the byte at 4 of the configuration space */
-#define LENGTH	    (4u << 20)
-#define CHUNK	    (64u << 10)
+#define LENGTH      (4u << 20)
+#define CHUNK       (64u << 10)
 
 static int fail(const char *what)
 {
@@ -169,8 +169,8 @@ static int recover(const char *src, const char *dst, const char *how, unsigned i
 	if (!at)
 		return fail(dst);
 	for (unsigned int i = 0; i < times; i++) {
-		if (sigbus ? meet_sigbus(src, dst) :
-			     struck_copy(src, dst, flr, (i % 16) * (LENGTH / 32)))
+		if (sigbus ? meet_sigbus(src, dst)
+			   : struck_copy(src, dst, flr, (i % 16) * (LENGTH / 32)))
 			return -1;
 		if (pl_nvme_ctrlr_reset(pl_nvme_ctrlr_get(dst)))
 			return fail("reset");
