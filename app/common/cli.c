@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include <peerlane/pl_eal.h>
+#include <peerlane/pl_parse.h>
 
 #include "cli.h"
 #include "size.h"
@@ -122,7 +123,7 @@ int app_cli_u64(const char *option, const char *text, uint64_t min, uint64_t max
 {
 	uint64_t v;
 
-	if (app_u64_parse(text, &v) || v < min || v > max)
+	if (pl_u64_parse(text, &v) || v < min || v > max)
 		return app_fail(-EINVAL, "%s %s: accepted is a number from %" PRIu64 " to %" PRIu64,
 				option, text, min, max);
 	*value = v;
@@ -132,7 +133,7 @@ int app_cli_u64(const char *option, const char *text, uint64_t min, uint64_t max
 int app_cli_size(const char *option, const char *text, uint64_t min, uint64_t max, uint64_t *value)
 {
 	char lo[APP_SIZE_TEXT], hi[APP_SIZE_TEXT];
-	int rc = app_size_parse(text, value);
+	int rc = pl_size_parse(text, value);
 
 	if (rc)
 		return app_fail(-EINVAL, "%s %s: not a size; accepted is " APP_SIZE_FORM, option,

@@ -5,59 +5,23 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <peerlane/pl_parse.h>
+
 #include "cli.h"
-#include "size.h"
 #include "target.h"
 
 #define FILE_PREFIX "file:"
 
-/* Reads @min to @max hexadecimal digits; returns how many, or 0. */
-static int hex(const char *p, int min, int max, unsigned long *value)
-{
-	unsigned long v = 0;
-	int n = 0;
-
-	while (n < max && isxdigit((unsigned char)p[n])) {
-		int c = tolower((unsigned char)p[n++]);
-
-		v = v * 16 + (unsigned long)(c <= '9' ? c - '0' : c - 'a' + 10);
-	}
-	*value = v;
-	return n >= min ? n : 0;
-}
-
-/* [DOMAIN:]BUS:DEV.FN. Virtual domains (VMD) have more than four digits. */
-static int parse_bdf(const char *text, char device[APP_DEVICE_MAX])
-{
-	unsigned long domain = 0, bus, dev, fn;
-	const char *p = text;
-	int n = hex(p, 4, 8, &domain);
-
-	if (n && p[n] == ':')
-		p += n + 1;
-	else
-		domain = 0;
-	n = hex(p, 2, 2, &bus);
-	if (!n || p[n] != ':')
-		return 0;
-	p += n + 1;
-	n = hex(p, 2, 2, &dev);
-	if (!n || p[n] != '.' || dev > 0x1f)
-		return 0;
-	p += n + 1;
-	n = hex(p, 1, 1, &fn);
-	if (!n || fn > 7)
-		return 0;
-	snprintf(device, APP_DEVICE_MAX, "%04lx:%02lx:%02lx.%lx", domain, bus, dev, fn);
-	return (int)(p + n - text);
-}
-
 int app_device_parse(const char *text, char device[APP_DEVICE_MAX])
 {
-	int n = parse_bdf(text, device);
+	struct pl_pci_addr addr;
+	const char *end;
+	int n = 0;
 
-	if (n)
-		return n;
+	if (pl_pci_addr_parse(text, &end, &addr) == 0) {
+		pl_pci_addr_format(&addr, device);
+		return (int)(end - text);
+	}
 	if (!isalpha((unsigned char)text[0]) && text[0] != '_')
 		return 0;
 	while (isalnum((unsigned char)text[n]) || text[n] == '_')
@@ -114,13 +78,13 @@ static int parse(const char *what, const char *text, const char *form, struct ap
 	slba = cut(nsid, ':');
 	if (slba)
 		nlb = cut(slba, '+');
-	if (app_u64_parse(nsid, &v) || v < 1 || v > 0xfffffffe)
+	if (pl_u64_parse(nsid, &v) || v < 1 || v > 0xfffffffe)
 		return malformed(what, text, "NSID is not a number from 1 to 4294967294", form);
 	t->nsid = (uint32_t)v;
 	t->nsid_given = true;
-	if (slba && app_u64_parse(slba, &t->slba))
+	if (slba && pl_u64_parse(slba, &t->slba))
 		return malformed(what, text, "SLBA is not a number", form);
-	if (nlb && (app_u64_parse(nlb, &t->nlb) || t->nlb == 0))
+	if (nlb && (pl_u64_parse(nlb, &t->nlb) || t->nlb == 0))
 		return malformed(what, text, "NLB is not a number from 1", form);
 	t->nlb_given = nlb != NULL;
 	return 0;
@@ -145,16 +109,16 @@ static int parse_file_range(const char *what, struct app_target *t)
 	bytes = strchr(first, '+');
 	if (bytes)
 		*bytes = '\0';
-	if (app_size_parse(first, &t->offset) == -EINVAL) {
+	if (pl_size_parse(first, &t->offset) == -EINVAL) {
 		if (bytes)
 			*bytes = '+';
 		return 0;
 	}
-	if (app_size_parse(first, &t->offset))
+	if (pl_size_parse(first, &t->offset))
 		return malformed_file(what, t->text, "OFFSET is past 64 bits");
 	*range = '\0';
 	t->bytes_given = bytes != NULL;
-	if (bytes && (app_size_parse(bytes + 1, &t->bytes) || t->bytes == 0))
+	if (bytes && (pl_size_parse(bytes + 1, &t->bytes) || t->bytes == 0))
 		return malformed_file(what, t->text, "BYTES is not a size from 1");
 	return 0;
 }

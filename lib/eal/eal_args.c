@@ -7,6 +7,8 @@
 
 #include <rte_common.h>
 
+#include <peerlane/pl_parse.h>
+
 #include "eal_args.h"
 #include "pl_alloc.h"
 #include "pl_inject.h"
@@ -107,43 +109,21 @@ static int take_vdev(struct eal_args *args, const char *opt, const char *val)
 	return add_devarg(&args->conf.vdevs, &args->conf.nb_vdevs, &devarg, opt);
 }
 
-/* Accepts DDDD:BB:DD.F and BB:DD.F, as dpdk-devbind does; yields the full form. */
-static bool parse_bdf(const char *s, char bdf[16])
-{
-	unsigned int domain = 0, bus, dev, fn;
-	int end = 0;
-
-	/* sscanf() alone would take signs, blanks and 0x. */
-	if (s[strspn(s, "0123456789abcdefABCDEF:.")])
-		return false;
-	if (sscanf(s, "%4x:%2x:%2x.%1o%n", &domain, &bus, &dev, &fn, &end) == 4 && !s[end])
-		goto found;
-	domain = 0;
-	end = 0;
-	if (sscanf(s, "%2x:%2x.%1o%n", &bus, &dev, &fn, &end) == 3 && !s[end])
-		goto found;
-	return false;
-found:
-	if (dev > 0x1f)
-		return false;
-	snprintf(bdf, 16, "%04x:%02x:%02x.%o", domain & 0xffff, bus & 0xff, dev, fn & 7);
-	return true;
-}
-
 static int take_allow(struct eal_args *args, const char *opt, const char *val)
 {
 	struct pl_devarg devarg;
-	char bdf[16], *name;
+	struct pl_pci_addr addr;
+	char bdf[PL_PCI_ADDR_LEN], *name;
 	int rc = split_devarg(args, val, &devarg);
 
 	if (rc)
 		return rc;
-	if (!parse_bdf(devarg.name, bdf))
+	if (pl_pci_addr_parse(devarg.name, NULL, &addr))
 		return pl_fail(-EINVAL,
 			       "%s '%s' is not a PCI address; the form is DDDD:BB:DD.F or "
 			       "BB:DD.F, such as 0000:01:00.0",
 			       opt, devarg.name);
-	name = strdup(bdf);
+	name = strdup(pl_pci_addr_format(&addr, bdf));
 	rc = add_owned(args, name);
 	if (rc)
 		return rc;

@@ -132,6 +132,7 @@ const char *pl_errname(int err)
 		{ ETIMEDOUT, "ETIMEDOUT" },
 		{ ECANCELED, "ECANCELED" },
 		{ ENOSPC, "ENOSPC" },
+		{ ERANGE, "ERANGE" },
 	};
 
 	for (size_t i = 0; i < RTE_DIM(names); i++)

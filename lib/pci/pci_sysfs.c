@@ -29,22 +29,33 @@ bool pci_sysfs_exists(const char *bdf)
 	return access(path, F_OK) == 0;
 }
 
-static int by_name(const void *a, const void *b)
+static uint64_t number_of(const char *bdf)
 {
-	return strcmp(a, b);
+	struct pl_pci_addr a = { 0 };
+
+	pl_pci_addr_parse(bdf, NULL, &a); /* as every one in the list was */
+	return (uint64_t)a.domain << 16 | (uint64_t)a.bus << 8 | (uint64_t)a.dev << 3 | a.fn;
+}
+
+static int by_addr(const void *a, const void *b)
+{
+	uint64_t x = number_of(a), y = number_of(b);
+
+	return x < y ? -1 : x > y;
 }
 
 int pci_sysfs_list(unsigned int class, char (**bdfs)[PCI_BDF_LEN])
 {
 	char(*list)[PCI_BDF_LEN] = NULL, (*grown)[PCI_BDF_LEN];
 	DIR *dir = opendir(pci_sysfs_root);
+	struct pl_pci_addr addr;
 	struct dirent *entry;
 	long long value;
 	size_t n = 0;
 
 	*bdfs = NULL;
 	while (dir && (entry = readdir(dir))) {
-		if (strlen(entry->d_name) >= PCI_BDF_LEN ||
+		if (entry->d_name[0] == '.' || pl_pci_addr_parse(entry->d_name, NULL, &addr) ||
 		    pci_sysfs_number(entry->d_name, "class", &value) ||
 		    (class != PCI_CLASS_ANY && value != class))
 			continue;
@@ -55,12 +66,12 @@ int pci_sysfs_list(unsigned int class, char (**bdfs)[PCI_BDF_LEN])
 			return pl_fail(-ENOMEM, "no memory for the list of PCI devices");
 		}
 		list = grown;
-		memcpy(list[n++], entry->d_name, strlen(entry->d_name) + 1);
+		pl_pci_addr_format(&addr, list[n++]);
 	}
 	if (dir)
 		closedir(dir);
 	if (n)
-		qsort(list, n, sizeof(*list), by_name);
+		qsort(list, n, sizeof(*list), by_addr);
 	*bdfs = list;
 	return (int)n;
 }

@@ -7,9 +7,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <peerlane/pl_parse.h>
+
 #define PCI_CLASS_NVME 0x010802u
 #define PCI_CLASS_ANY  UINT32_MAX /* to pci_sysfs_list() */
-#define PCI_BDF_LEN    16 /* "10000:e1:00.0" and its end */
+#define PCI_BDF_LEN    PL_PCI_ADDR_LEN
 #define PCI_NUM_BARS   6
 
 /* Where the functions are listed; tests point it at a tree of their own. */

@@ -11,10 +11,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <peerlane/pl_parse.h>
+
 struct rte_intr_handle;
 
 struct vfio_dev {
-	char bdf[16];
+	char bdf[PL_PCI_ADDR_LEN];
 	int fd; /* -1: not opened yet */
 	bool started;
 	struct rte_intr_handle *request; /* VFIO_PCI_REQ_IRQ_INDEX; NULL: not to be had */

@@ -13,62 +13,6 @@
 #include "size.h"
 #include "target.h"
 
-static void test_u64(void **state)
-{
-	static const char *const bad[] = { "",   "-1", "+1",  " 1",  "1 ",
-					   "0x", "1x", "0xg", "1.5", "--" };
-	uint64_t v = 77;
-
-	(void)state;
-	assert_int_equal(app_u64_parse("0", &v), 0);
-	assert_int_equal(v, 0);
-	assert_int_equal(app_u64_parse("18446744073709551615", &v), 0);
-	assert_true(v == UINT64_MAX);
-	assert_int_equal(app_u64_parse("0xFFffffffffffffff", &v), 0);
-	assert_true(v == UINT64_MAX);
-	assert_int_equal(app_u64_parse("18446744073709551616", &v), -ERANGE);
-	assert_int_equal(app_u64_parse("0x10000000000000000", &v), -ERANGE);
-	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		assert_int_equal(app_u64_parse(bad[i], &v), -EINVAL);
-	assert_true(v == UINT64_MAX);
-}
-
-static void test_size_parse(void **state)
-{
-	static const struct {
-		const char *text;
-		uint64_t bytes;
-	} good[] = {
-		{ "0", 0 },
-		{ "4096", 4096 },
-		{ "1k", 1024 },
-		{ "128K", 131072 },
-		{ "1M", 1 << 20 },
-		{ "64G", 64ull << 30 },
-		{ "2T", 2ull << 40 },
-		{ "3KiB", 3072 },
-		{ "3KB", 3072 },
-		{ "5GiB", 5ull << 30 },
-		{ "16777215T", 16777215ull << 40 },
-	};
-	static const char *const bad[] = { "",    "K",   "-1",    "+4k", " 4k",  "4k ",
-					   "4kk", "4Ki", "4iB",   "4 K", "0x10", "1.5M",
-					   "4m",  "4g",  "4KiBx", "4B" };
-	uint64_t v = 77;
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
-		assert_int_equal(app_size_parse(good[i].text, &v), 0);
-		assert_true(v == good[i].bytes);
-	}
-	v = 77;
-	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		assert_int_equal(app_size_parse(bad[i], &v), -EINVAL);
-	assert_int_equal(app_size_parse("16777216T", &v), -ERANGE);
-	assert_int_equal(app_size_parse("18446744073709551616", &v), -ERANGE);
-	assert_int_equal(v, 77);
-}
-
 static void test_size_format(void **state)
 {
 	static const struct {
@@ -490,8 +434,6 @@ static void test_cli_values(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_u64),
-		cmocka_unit_test(test_size_parse),
 		cmocka_unit_test(test_size_format),
 		cmocka_unit_test(test_device),
 		cmocka_unit_test(test_target),

@@ -69,7 +69,7 @@ static void bad_arguments(void **state)
 		{ "size", "size" },
 		{ "size=M", "size=M" },
 		{ "size=1Q", "size=1Q" },
-		{ "size=1MB", "size=1MB" },
+		{ "size=1MX", "size=1MX" },
 		{ "size=1M ", "size=1M " },
 		{ "size=0x1000", "size=0x1000" },
 		{ "size=1.5G", "size=1.5G" },
@@ -144,6 +144,7 @@ static void good_arguments(void **state)
 {
 	static const char *const good[] = {
 		"size=512",
+		"size=1MiB,bs=4kB",
 		"size=1m,bs=4k,mdts=0,queues=64,ns=32,mqes=65536,dstrd=4,cqr=0",
 		"size=1g,cmb=64M,pmr=64M,cmboff=1M,cmbflags=wds:rds:lists:cqs:sqs,cmbs=1",
 		"drop=5,err=7,size=3K,mqes=2,queues=1,mdts=8K",

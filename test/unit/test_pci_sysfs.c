@@ -38,7 +38,7 @@ static int teardown(void **state)
 static void test_list(void **state)
 {
 	static const char *const order[] = { "0000:01:00.0", "0000:02:00.0", "0000:0a:00.0",
-					     "10000:e1:00.0" };
+					     "2000:01:00.0", "10000:e1:00.0" };
 	char(*bdfs)[PCI_BDF_LEN];
 
 	(void)state;
@@ -52,20 +52,21 @@ static void test_list(void **state)
 	tree_pci("0000:0a:00.0", "010802", "nvme", NULL);
 	tree_pci("0000:02:00.0", "010802", "nvme", NULL);
 	tree_pci("10000:e1:00.0", "010802", "nvme", NULL);
+	tree_pci("2000:01:00.0", "010802", "nvme", NULL); /* no order of text */
 	tree_pci("0000:01:00.0", "010802", NULL, NULL);
 	tree_pci("0000:03:00.0", "010803", "nvme", NULL); /* administrative controller */
-	assert_int_equal(pci_sysfs_list(PCI_CLASS_NVME, &bdfs), 4);
-	for (int i = 0; i < 4; i++)
+	assert_int_equal(pci_sysfs_list(PCI_CLASS_NVME, &bdfs), 5);
+	for (int i = 0; i < 5; i++)
 		assert_string_equal(bdfs[i], order[i]);
 	free(bdfs);
 
-	for (unsigned int nth = 1; nth <= 4; nth++) {
+	for (unsigned int nth = 1; nth <= 5; nth++) {
 		pl_inject_arm(nth);
 		assert_int_equal(pci_sysfs_list(PCI_CLASS_NVME, &bdfs), -ENOMEM);
 		assert_true(pl_inject_fired());
 	}
-	pl_inject_arm(5);
-	assert_int_equal(pci_sysfs_list(PCI_CLASS_NVME, &bdfs), 4);
+	pl_inject_arm(6);
+	assert_int_equal(pci_sysfs_list(PCI_CLASS_NVME, &bdfs), 5);
 	free(bdfs);
 }
 

@@ -3,11 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <rte_kvargs.h>
+#include <peerlane/pl_parse.h>
 
 #include "emu.h"
 #include "pl_log.h"
-#include "pl_number.h"
+#include "pl_pairs.h"
 
 const char emu_usage[] =
 	"nvme_emuN,size=SIZE|path=FILE[,KEY=VALUE...], KEY one of bs, cmb, cmboff, "
@@ -36,7 +36,7 @@ static int reject(const struct arg *a, const char *accepted)
 
 static int parse_size(const struct arg *a, uint64_t unit, uint64_t *out)
 {
-	if (!pl_number_parse(a->val, true, out) || *out == 0 || *out > INT64_MAX)
+	if (pl_size_parse(a->val, out) || *out == 0 || *out > INT64_MAX)
 		return reject(a, "a positive number of bytes with an optional K, M, G or T");
 	if (*out % unit != 0)
 		return reject(a, "a multiple of 4096 bytes");
@@ -47,7 +47,7 @@ static int parse_range(const struct arg *a, uint64_t min, uint64_t max, uint64_t
 {
 	char accepted[64];
 
-	if (pl_number_parse(a->val, false, out) && *out >= min && *out <= max)
+	if (pl_u64_parse(a->val, out) == 0 && *out >= min && *out <= max)
 		return 0;
 	snprintf(accepted, sizeof(accepted), "a number from %llu to %llu", (unsigned long long)min,
 		 (unsigned long long)max);
@@ -97,8 +97,7 @@ static int key_bs(const struct arg *a, struct emu_conf *conf)
 {
 	uint64_t n;
 
-	if (!pl_number_parse(a->val, true, &n) || n < EMU_BS_MIN || n > EMU_BS_MAX ||
-	    (n & (n - 1)) != 0)
+	if (pl_size_parse(a->val, &n) || n < EMU_BS_MIN || n > EMU_BS_MAX || (n & (n - 1)) != 0)
 		return reject(a, "a power of two from 512 to 65536");
 	conf->bs = (uint32_t)n;
 	return 0;
@@ -156,7 +155,7 @@ static int key_mdts(const struct arg *a, struct emu_conf *conf)
 {
 	uint64_t n;
 
-	if (!pl_number_parse(a->val, true, &n) ||
+	if (pl_size_parse(a->val, &n) ||
 	    (n != 0 && (n < EMU_MDTS_MIN || n > EMU_MDTS_MAX || (n & (n - 1)) != 0)))
 		return reject(a, "0 (no limit) or a power of two from 8K to 128M");
 	conf->mdts = n;
@@ -258,22 +257,30 @@ static const struct {
 };
 #define NB_KEYS (sizeof(keys) / sizeof(keys[0]))
 
-static int parse_pair(struct arg *a, uint32_t *seen, struct emu_conf *conf)
+struct parse {
+	const char *dev;
+	struct emu_conf *conf;
+	uint32_t seen; /* bits of keys[] */
+};
+
+static int parse_pair(const struct eal_pair *pair, void *arg)
 {
+	struct parse *p = arg;
+	const struct arg a = { p->dev, pair->key, pair->val };
+
 	for (uint32_t i = 0; i < NB_KEYS; i++) {
-		if (strcmp(keys[i].name, a->key) != 0)
+		if (strcmp(keys[i].name, a.key) != 0)
 			continue;
-		if ((*seen & (1u << i)) != 0 && !keys[i].again)
-			return pl_fail(-EINVAL, "%s: %s= is given twice; accepted: %s", a->dev,
-				       a->key, emu_usage);
-		*seen |= 1u << i;
-		if (a->val == NULL)
-			return pl_fail(-EINVAL, "%s: %s has no value; accepted: %s", a->dev, a->key,
+		if ((p->seen & (1u << i)) != 0 && !keys[i].again)
+			return pl_fail(-EINVAL, "%s: %s= is given twice; accepted: %s", a.dev,
+				       a.key, emu_usage);
+		p->seen |= 1u << i;
+		if (!a.val)
+			return pl_fail(-EINVAL, "%s: %s has no value; accepted: %s", a.dev, a.key,
 				       emu_usage);
-		return keys[i].parse(a, conf);
+		return keys[i].parse(&a, p->conf);
 	}
-	return pl_fail(-EINVAL, "%s: there is no key '%s'; accepted: %s", a->dev, a->key,
-		       emu_usage);
+	return pl_fail(-EINVAL, "%s: there is no key '%s'; accepted: %s", a.dev, a.key, emu_usage);
 }
 
 static int given(uint32_t seen, const char *name)
@@ -318,13 +325,9 @@ static int check_whole(const char *dev, uint32_t seen, const struct emu_conf *co
 
 int emu_conf_parse(const char *dev, const char *args, struct emu_conf *conf)
 {
-	struct rte_kvargs *kv = rte_kvargs_parse(args, NULL);
-	uint32_t seen = 0;
-	int err = 0;
+	struct parse p = { .dev = dev, .conf = conf };
+	int rc;
 
-	if (kv == NULL)
-		return pl_fail(-EINVAL, "%s: '%s' is not a list of key=value; accepted: %s", dev,
-			       args, emu_usage);
 	*conf = (struct emu_conf){
 		.bs = EMU_BS_MIN,
 		.cmb_rights = EMU_ALL_RIGHTS,
@@ -335,11 +338,6 @@ int emu_conf_parse(const char *dev, const char *args, struct emu_conf *conf)
 		.entries = 1024,
 		.cqr = true,
 	};
-	for (unsigned int i = 0; i < kv->count && err == 0; i++) {
-		struct arg a = { dev, kv->pairs[i].key, kv->pairs[i].value };
-
-		err = parse_pair(&a, &seen, conf);
-	}
-	rte_kvargs_free(kv);
-	return err == 0 ? check_whole(dev, seen, conf) : err;
+	rc = eal_pairs_walk(args, parse_pair, &p);
+	return rc ? rc : check_whole(dev, p.seen, conf);
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The words of a fault= argument, KEY:VALUE joined by '/', as a rule of the table. */
-#include <ctype.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <peerlane/pl_parse.h>
 
 #include "fault.h"
 #include "pl_log.h"
@@ -100,14 +100,7 @@ static void list(char *words, size_t size, const char *word)
 
 static bool number(const char *s, uint64_t max, uint64_t *out)
 {
-	bool hex = s[0] == '0' && (s[1] == 'x' || s[1] == 'X');
-	char *end;
-
-	if (!isdigit((unsigned char)s[0]) || (hex && !isxdigit((unsigned char)s[2])))
-		return false;
-	errno = 0;
-	*out = strtoull(s, &end, hex ? 16 : 10);
-	return errno == 0 && *end == '\0' && *out <= max;
+	return pl_u64_parse(s, out) == 0 && *out <= max;
 }
 
 static int parse_point(struct words *w, const char *val)

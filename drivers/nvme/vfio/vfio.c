@@ -12,12 +12,14 @@
 #include <rte_common.h>
 #include <rte_io.h>
 
+#include <peerlane/pl_parse.h>
+
 #include "iommu_backend.h"
 #include "nvme_func.h"
 #include "pci_sysfs.h"
 #include "pl_alloc.h"
 #include "pl_log.h"
-#include "pl_number.h"
+#include "pl_pairs.h"
 #include "vfio_dev.h"
 #include "vfio_p2pmem.h"
 
@@ -47,6 +49,7 @@ static struct vfio_func *of(struct nvme_func *f)
 /* Where queues' memory lies unless the queue pair's options say otherwise, and how much of the CMB
  * to take where the kernel's drivers share it; 0: as much as there is. */
 struct vfio_args {
+	const char *dev;
 	bool sq_in_cmb;
 	bool prp_in_cmb;
 	uint64_t p2pmem;
@@ -58,30 +61,34 @@ static bool parse_place(const char *val, bool *in_cmb)
 	return *in_cmb || strcmp(val, "host") == 0;
 }
 
-static bool parse_pair(const char *pair, struct vfio_args *args)
+static bool takes(const struct eal_pair *pair, struct vfio_args *args)
 {
-	if (strncmp(pair, "sq=", 3) == 0)
-		return parse_place(pair + 3, &args->sq_in_cmb);
-	if (strncmp(pair, "prp=", 4) == 0)
-		return parse_place(pair + 4, &args->prp_in_cmb);
-	return strncmp(pair, "p2pmem=", 7) == 0 && pl_number_parse(pair + 7, true, &args->p2pmem) &&
+	if (!pair->val)
+		return false;
+	if (strcmp(pair->key, "sq") == 0)
+		return parse_place(pair->val, &args->sq_in_cmb);
+	if (strcmp(pair->key, "prp") == 0)
+		return parse_place(pair->val, &args->prp_in_cmb);
+	return strcmp(pair->key, "p2pmem") == 0 && pl_size_parse(pair->val, &args->p2pmem) == 0 &&
 	       args->p2pmem && args->p2pmem % VFIO_P2PMEM_LEAST == 0;
+}
+
+static int parse_pair(const struct eal_pair *pair, void *arg)
+{
+	struct vfio_args *args = arg;
+
+	if (takes(pair, args))
+		return 0;
+	return pl_fail(-EINVAL,
+		       "-a %s: '%s' is not understood; the form is " USAGE
+		       ", SIZE a multiple of 64K",
+		       args->dev, pair->text);
 }
 
 static int parse_args(const char *dev, const char *text, struct vfio_args *args)
 {
-	char copy[256], *save = NULL;
-
-	memset(args, 0, sizeof(*args));
-	if (snprintf(copy, sizeof(copy), "%s", text) >= (int)sizeof(copy))
-		return pl_fail(-EINVAL, "-a %s: its arguments are too long", dev);
-	for (char *pair = strtok_r(copy, ",", &save); pair; pair = strtok_r(NULL, ",", &save))
-		if (!parse_pair(pair, args))
-			return pl_fail(-EINVAL,
-				       "-a %s: '%s' is not understood; the form is " USAGE
-				       ", SIZE a multiple of 64K",
-				       dev, pair);
-	return 0;
+	*args = (struct vfio_args){ .dev = dev };
+	return eal_pairs_walk(text, parse_pair, args);
 }
 
 static int vfio_check(const char *dev, const char *text)

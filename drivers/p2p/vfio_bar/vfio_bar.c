@@ -12,13 +12,15 @@
 
 #include <rte_common.h>
 
+#include <peerlane/pl_parse.h>
+
 #include "iommu_backend.h"
 #include "mem_internal.h"
 #include "p2p_driver.h"
 #include "pci_sysfs.h"
 #include "pl_alloc.h"
 #include "pl_log.h"
-#include "pl_number.h"
+#include "pl_pairs.h"
 #include "vfio_dev.h"
 
 #define USAGE "BDF,p2p=barN[,offset=OFFSET][,size=SIZE]"
@@ -26,6 +28,7 @@
 enum { KEY_P2P = 1, KEY_OFFSET = 2, KEY_SIZE = 4 };
 
 struct bar_args {
+	const char *bdf;
 	unsigned int keys; /* KEY_* that were given */
 	unsigned int bar;
 	uint64_t offset;
@@ -59,34 +62,37 @@ static bool first(struct bar_args *args, unsigned int key)
 	return !before;
 }
 
-static bool parse_pair(const char *pair, struct bar_args *args)
+static bool takes(const struct eal_pair *pair, struct bar_args *args)
 {
-	if (strncmp(pair, "p2p=bar", 7) == 0) {
-		args->bar = (unsigned int)(pair[7] - '0');
-		return args->bar < PCI_NUM_BARS && !pair[8] && first(args, KEY_P2P);
+	if (!pair->val)
+		return false;
+	if (strcmp(pair->key, "p2p") == 0 && strncmp(pair->val, "bar", 3) == 0) {
+		args->bar = (unsigned int)(pair->val[3] - '0');
+		return args->bar < PCI_NUM_BARS && !pair->val[4] && first(args, KEY_P2P);
 	}
-	if (strncmp(pair, "offset=", 7) == 0)
-		return pl_number_parse(pair + 7, true, &args->offset) &&
+	if (strcmp(pair->key, "offset") == 0)
+		return pl_size_parse(pair->val, &args->offset) == 0 &&
 		       args->offset % PL_P2P_PAGE == 0 && first(args, KEY_OFFSET);
-	return strncmp(pair, "size=", 5) == 0 && pl_number_parse(pair + 5, true, &args->size) &&
+	return strcmp(pair->key, "size") == 0 && pl_size_parse(pair->val, &args->size) == 0 &&
 	       args->size && args->size % PL_P2P_PAGE == 0 && first(args, KEY_SIZE);
+}
+
+static int parse_pair(const struct eal_pair *pair, void *arg)
+{
+	struct bar_args *args = arg;
+
+	if (takes(pair, args))
+		return 0;
+	return pl_fail(-EINVAL,
+		       "-a %s: '%s' is not understood; the form is " USAGE
+		       ", each once, N from 0 to 5, OFFSET and SIZE multiples of 4096",
+		       args->bdf, pair->text);
 }
 
 static int parse_args(const char *bdf, const char *text, struct bar_args *args)
 {
-	char copy[256], *save = NULL;
-
-	memset(args, 0, sizeof(*args));
-	if (snprintf(copy, sizeof(copy), "%s", text) >= (int)sizeof(copy))
-		return pl_fail(-EINVAL, "-a %s: its arguments are too long", bdf);
-	for (char *pair = strtok_r(copy, ",", &save); pair; pair = strtok_r(NULL, ",", &save))
-		if (!parse_pair(pair, args))
-			return pl_fail(
-				-EINVAL,
-				"-a %s: '%s' is not understood; the form is " USAGE
-				", each once, N from 0 to 5, OFFSET and SIZE multiples of 4096",
-				bdf, pair);
-	return 0;
+	*args = (struct bar_args){ .bdf = bdf };
+	return eal_pairs_walk(text, parse_pair, args);
 }
 
 static int bar_check(const char *bdf, const char *text)

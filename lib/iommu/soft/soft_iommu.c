@@ -16,11 +16,11 @@
 #include <string.h>
 
 #include <rte_common.h>
-#include <rte_kvargs.h>
 
 #include "pl_alloc.h"
 #include "pl_inject.h"
 #include "pl_log.h"
+#include "pl_pairs.h"
 #include "soft_internal.h"
 
 /* x86 delivers interrupts there: no IOMMU lets a device's writes to it become memory accesses. */
@@ -62,32 +62,25 @@ static void stat_add(uint64_t *counter, uint64_t n)
 	__atomic_fetch_add(counter, n, __ATOMIC_RELAXED);
 }
 
+static int parse_pair(const struct eal_pair *pair, void *arg)
+{
+	unsigned int *width = arg;
+	const char *val = pair->val ? pair->val : "";
+
+	if (strcmp(pair->key, "aw") == 0 && strcmp(val, "39") == 0)
+		*width = 39;
+	else if (strcmp(pair->key, "aw") == 0 && strcmp(val, "48") == 0)
+		*width = 48;
+	else
+		return pl_fail(-EINVAL, "--iommu=soft: \"%s\" is not accepted, only aw=39|48 is",
+			       pair->text);
+	return 0;
+}
+
 static int parse_args(const char *args, unsigned int *width)
 {
-	struct rte_kvargs *list;
-	int ret = 0;
-
 	*width = 48;
-	if (args[0] == '\0')
-		return 0;
-	list = rte_kvargs_parse(args, NULL);
-	if (list == NULL)
-		return pl_fail(-EINVAL, "--iommu=soft,%s is not understood: accepted is aw=39|48",
-			       args);
-	for (unsigned int i = 0; i < list->count && ret == 0; i++) {
-		const char *key = list->pairs[i].key;
-		const char *value = list->pairs[i].value != NULL ? list->pairs[i].value : "";
-
-		if (strcmp(key, "aw") == 0 && strcmp(value, "39") == 0)
-			*width = 39;
-		else if (strcmp(key, "aw") == 0 && strcmp(value, "48") == 0)
-			*width = 48;
-		else
-			ret = pl_fail(-EINVAL, "--iommu=soft,%s: \"%s=%s\" is not accepted, %s",
-				      args, key, value, "only aw=39|48 is");
-	}
-	rte_kvargs_free(list);
-	return ret;
+	return eal_pairs_walk(args, parse_pair, width);
 }
 
 static int soft_available(void)

@@ -23,6 +23,7 @@
  * | -ENODEV      | the device is gone or failed; a reset or a new probe may bring it back         |
  * | -ETIMEDOUT   | the device did not answer in the time its specification allows                 |
  * | -ECANCELED   | the caller asked to stop                                                       |
+ * | -ERANGE      | a text is a number that its type cannot hold (pl_parse.h)                      |
  *
  * Functions that destroy or free return void: destroying never fails.
  *
