@@ -37,9 +37,9 @@ trap 'touch /run/stop' EXIT
 
 gone() { [ ! -e "/sys/bus/pci/devices/$1" ]; }
 back() { is_driver "$1" nvme; }
-# Refused while QEMU still has the old one, whose last I/O ends after it left the bus.
+# Refused while QEMU still has the name of the old one. Its medium is shared: see the topology.
 added() {
-	qemu_monitor "device_add nvme,id=nvme-${id[$1]},bus=rp${port[$1]},serial=PLANE-${id[$1]^},drive=${id[$1]},cmb_size_mb=16" \
+	qemu_monitor "device_add nvme,id=nvme-${id[$1]},bus=rp${port[$1]},serial=PLANE-${id[$1]^},drive=${id[$1]},cmb_size_mb=16,share-rw=on" \
 		>/run/added
 }
 for ((i = 0; i < times; i++)); do
