@@ -21,8 +21,8 @@ struct session {
 	int state;   /* enum session_state, atomic */
 	bool waited; /* session_wait() runs the pollers until the session is over */
 
-	/* Keeps snapshots and stops from a start, which replaces the counters. No worker takes it.
-	 */
+	/* Keeps snapshots and stops from a start, which replaces the counters; no worker needs
+	 * it. */
 	pthread_mutex_t lock;
 };
 

@@ -9,8 +9,8 @@ struct eal_pair {
 	const char *val; /* what follows the first '='; NULL: there is none */
 };
 
-/* Calls @take for each pair until one fails, and returns what that did. Nothing between two commas is
- * no pair. The texts of a pair are gone when @take returned. -ENOMEM */
+/* Calls @take for each pair until one fails, and returns what that did. It skips
+ * what is empty between two commas. @take must copy what it keeps of a pair. -ENOMEM */
 int eal_pairs_walk(const char *text, int (*take)(const struct eal_pair *pair, void *arg), void *arg);
 
 #endif

@@ -29,19 +29,13 @@ bool pci_sysfs_exists(const char *bdf)
 	return access(path, F_OK) == 0;
 }
 
-static uint64_t number_of(const char *bdf)
-{
-	struct pl_pci_addr a = { 0 };
-
-	pl_pci_addr_parse(bdf, NULL, &a); /* as every one in the list was */
-	return (uint64_t)a.domain << 16 | (uint64_t)a.bus << 8 | (uint64_t)a.dev << 3 | a.fn;
-}
-
+/* By domain, bus, device and function: the full form pads with zeros, so of two the longer has the
+ * larger domain, and two of one length are in the order of their texts. */
 static int by_addr(const void *a, const void *b)
 {
-	uint64_t x = number_of(a), y = number_of(b);
+	size_t x = strlen(a), y = strlen(b);
 
-	return x < y ? -1 : x > y;
+	return x == y ? strcmp(a, b) : x < y ? -1 : 1;
 }
 
 int pci_sysfs_list(unsigned int class, char (**bdfs)[PCI_BDF_LEN])

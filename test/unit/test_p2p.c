@@ -18,10 +18,9 @@ static struct {
 	unsigned int uses, unuses;
 	uint32_t generation;
 	bool lost, asked_back;
-	int dead; /* what alive() answers */
-	struct pl_copy
-		*blinks; /* alive() says so of this job's provider once, and that it lives after */
-	uint64_t copied; /* when it did */
+	int dead;               /* what alive() answers */
+	struct pl_copy *blinks; /* whose provider alive() once calls gone, and alive after that */
+	uint64_t copied;        /* when it did */
 } lender;
 
 static void lender_use(struct pl_p2p *p)
